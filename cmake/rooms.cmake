@@ -1,0 +1,69 @@
+# What every target shares: warnings as errors, the canonical floating-point
+# flags (docs/numerics.md), sanitizers, and the room helper.
+find_package(Threads REQUIRED)
+
+add_library(hasten_options INTERFACE)
+target_compile_features(hasten_options INTERFACE cxx_std_20)
+target_include_directories(hasten_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+target_compile_options(hasten_options INTERFACE
+  -Wall -Wextra -Werror -Wno-missing-field-initializers
+  # No contraction and no reassociation: the bits are part of the specification.
+  -ffp-contract=off -fno-fast-math)
+if(CMAKE_BUILD_TYPE STREQUAL Release)
+  target_compile_options(hasten_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-O2>)
+endif()
+if(HASTEN_SANITIZE)
+  target_compile_options(hasten_options INTERFACE -fsanitize=${HASTEN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(hasten_options INTERFACE -fsanitize=${HASTEN_SANITIZE})
+endif()
+
+# hasten_room(NAME DIRS dir... DEPS target... [PRIVATE_DEPS target...])
+# A static library of every .cc under the folders, except cuda/.
+function(hasten_room name)
+  cmake_parse_arguments(R "" "" "DIRS;DEPS;PRIVATE_DEPS" ${ARGN})
+  set(sources)
+  foreach(dir ${R_DIRS})
+    file(GLOB_RECURSE found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.cc)
+    list(APPEND sources ${found})
+  endforeach()
+  if(NOT sources)
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE hasten_options ${R_DEPS} ${R_PRIVATE_DEPS})
+    return()
+  endif()
+  add_library(${name} STATIC ${sources})
+  target_link_libraries(${name} PUBLIC hasten_options ${R_DEPS} PRIVATE ${R_PRIVATE_DEPS})
+endfunction()
+
+# hasten_isa(TARGET): per-file instruction-set flags by the file's name
+# (cpu_scalar.cc or ref.cc: none; *_avx2.cc; *_avx512vnni.cc; *_avxvnni.cc).
+function(hasten_isa target)
+  get_target_property(sources ${target} SOURCES)
+  foreach(src ${sources})
+    if(src MATCHES "_avx2\\.cc$")
+      set_source_files_properties(${src} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
+    elseif(src MATCHES "_avxvnni\\.cc$")
+      set_source_files_properties(${src} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-mavxvnni")
+    elseif(src MATCHES "_avx512vnni\\.cc$")
+      set_source_files_properties(${src} PROPERTIES COMPILE_OPTIONS
+        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512")
+    endif()
+  endforeach()
+endfunction()
+
+# hasten_schema(OUT_VAR file.fbs...): FlatBuffers headers in generated/<path>.
+find_program(HASTEN_FLATC flatc REQUIRED)
+function(hasten_schema out)
+  set(headers)
+  foreach(fbs ${ARGN})
+    get_filename_component(stem ${fbs} NAME_WE)
+    file(RELATIVE_PATH rel ${CMAKE_SOURCE_DIR} ${fbs})
+    get_filename_component(dir ${rel} DIRECTORY)
+    set(header ${CMAKE_BINARY_DIR}/generated/${dir}/${stem}_generated.h)
+    add_custom_command(OUTPUT ${header}
+      COMMAND ${HASTEN_FLATC} --cpp --scoped-enums -o ${CMAKE_BINARY_DIR}/generated/${dir} ${fbs}
+      DEPENDS ${fbs} VERBATIM)
+    list(APPEND headers ${header})
+  endforeach()
+  set(${out} ${headers} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,68 @@
+// attention: softmax(scale * Q K^T + mask) V over a paged KV cache, for a ragged
+// batch of sequences, and the append of new keys and values to the cache.
+// Numerics: docs/numerics.md, "attention": splits of 256 keys at absolute
+// positions, blocks of 64, INT8 / fp16 / fp32 cache; bits depend on a row's own
+// sequence only. GQA: query head h reads KV head h / (heads / kv_heads).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "runtime/kernels/kernel.h"
+
+namespace hasten {
+
+enum class KvType : uint8_t { kI8 = 0, kF16 = 1, kF32 = 2 };  // written into artifacts
+
+inline constexpr int64_t kKvPageTokens = 64;
+
+// The shape of one layer's attention.
+struct AttentionShape {
+  int64_t heads = 0, kv_heads = 0;
+  int64_t head_dim = 0;      // of Q and K
+  int64_t v_head_dim = 0;
+  float scale = 0;           // multiplies Q K^T
+  bool causal = true;        // false: every key of the sequence is seen (encoders)
+  int64_t window = 0;        // keys k > q - window are seen; 0: no window
+  float softcap = 0;         // cap * tanh(score / cap); 0: none
+  KvType kv = KvType::kI8;
+};
+
+// Bytes of one page: kKvPageTokens tokens of all KV heads of one layer, keys and
+// values with their scales, a multiple of 64.
+size_t KvPageBytes(const AttentionShape& shape);
+
+// One sequence of the ragged batch, as one layer sees it.
+struct SequenceView {
+  int64_t row = 0;        // its first row in q, k, v, out
+  int64_t rows = 0;       // new tokens in this step
+  int64_t past = 0;       // tokens in the cache before them; row r is position past + r
+  std::byte* const* pages = nullptr;  // this layer's pages, position p in page p / kKvPageTokens
+};
+
+struct KvAppendArgs {
+  AttentionShape shape;
+  std::span<const SequenceView> sequences;
+  const float* k = nullptr;  // [M][k_stride], kv_heads * head_dim values a row
+  const float* v = nullptr;  // [M][v_stride], kv_heads * v_head_dim
+  int64_t k_stride = 0, v_stride = 0;
+};
+
+struct AttentionArgs {
+  AttentionShape shape;
+  std::span<const SequenceView> sequences;
+  const float* q = nullptr;  // [M][q_stride], heads * head_dim
+  int64_t q_stride = 0;
+  float* out = nullptr;      // [M][out_stride], heads * v_head_dim
+  int64_t out_stride = 0;
+};
+
+std::span<const Kernel<KvAppendArgs>> KvAppendKernels();
+std::span<const Kernel<AttentionArgs>> AttentionKernels();
+
+// Reads one token's key [kv_heads * head_dim] and value [kv_heads * v_head_dim]
+// back from its page as fp32 (export of a sequence's state; INT8 is dequantized).
+void KvReadToken(const AttentionShape& shape, const std::byte* page, int64_t slot, float* k, float* v);
+
+}  // namespace hasten
