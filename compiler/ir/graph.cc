@@ -61,10 +61,16 @@ std::string Graph::Unique(std::string name) {
 Value* Graph::NewValue(std::string name, Type type) {
   values_.push_back(std::make_unique<Value>());
   Value* v = values_.back().get();
+  v->self_ = std::prev(values_.end());
   v->name = Unique(std::move(name));
   v->type = std::move(type);
   by_name_[v->name] = v;
   return v;
+}
+
+void Graph::DropValue(Value* v) {
+  by_name_.erase(v->name);
+  values_.erase(v->self_);
 }
 
 Value* Graph::AddInput(std::string name, Type type) {
@@ -124,24 +130,19 @@ void Graph::ReplaceAllUses(Value* from, Value* to) {
 void Graph::EraseNode(Node* node) {
   for (Value* out : node->outputs_) HST_CHECK(out->users_.empty() && !IsOutput(out));
   node->SetInputs({});
-  for (Value* out : node->outputs_) {
-    by_name_.erase(out->name);
-    values_.remove_if([&](const std::unique_ptr<Value>& v) { return v.get() == out; });
-  }
+  for (Value* out : node->outputs_) DropValue(out);
   nodes_.erase(node->self_);
 }
 
 void Graph::EraseWeight(Value* weight) {
   HST_CHECK(weight->is_weight() && weight->users_.empty() && !IsOutput(weight));
-  by_name_.erase(weight->name);
-  values_.remove_if([&](const std::unique_ptr<Value>& v) { return v.get() == weight; });
+  DropValue(weight);
 }
 
 void Graph::EraseInput(Value* input) {
   HST_CHECK(input->is_input() && input->users_.empty() && !IsOutput(input));
   inputs_.erase(std::find(inputs_.begin(), inputs_.end(), input));
-  by_name_.erase(input->name);
-  values_.remove_if([&](const std::unique_ptr<Value>& v) { return v.get() == input; });
+  DropValue(input);
 }
 
 bool Graph::IsOutput(const Value* v) const { return std::find(outputs_.begin(), outputs_.end(), v) != outputs_.end(); }
@@ -214,7 +215,10 @@ std::unique_ptr<Graph> Graph::Clone() const {
     for (const Value* v : n->inputs_) ins.push_back(v ? map.at(v) : nullptr);
     std::vector<std::string> outs;
     for (const Value* v : n->outputs_) outs.push_back(v->name);
-    Node* made = copy->AddNode(n->op, std::move(ins), std::move(outs), n->attrs, n->loc, nullptr);
+    Attrs attrs = n->attrs;
+    for (auto& [key, attr] : attrs)
+      if (auto* nested = std::get_if<std::shared_ptr<Graph>>(&attr); nested && *nested) *nested = (*nested)->Clone();
+    Node* made = copy->AddNode(n->op, std::move(ins), std::move(outs), std::move(attrs), n->loc, nullptr);
     for (size_t i = 0; i < n->outputs_.size(); ++i) {
       made->outputs_[i]->type = n->outputs_[i]->type;
       made->outputs_[i]->loc = n->outputs_[i]->loc;

@@ -67,6 +67,7 @@ class Value {
   int def_index_ = 0;
   Tensor weight_;
   std::vector<Node*> users_;
+  std::list<std::unique_ptr<Value>>::iterator self_;
 };
 
 class Node {
@@ -138,10 +139,11 @@ class Graph {
   void Rename(Value* v, std::string name);  // made unique if taken
   // Nodes by dependence; false when the graph has a cycle (order unchanged then).
   [[nodiscard]] bool SortTopologically();
-  std::unique_ptr<Graph> Clone() const;     // weights share their bytes
+  std::unique_ptr<Graph> Clone() const;     // weights share their bytes, nested graphs are cloned
 
  private:
   Value* NewValue(std::string name, Type type);
+  void DropValue(Value* v);
   std::string Unique(std::string name);
   std::list<std::unique_ptr<Node>> nodes_;
   std::list<std::unique_ptr<Value>> values_;
