@@ -8,8 +8,11 @@
 #include <string_view>
 
 #include "compiler/ir/graph.h"
+#include "compiler/ir/shape_values.h"
 
 namespace hasten::ir {
+
+class InferContext;   // infer.h
 
 struct OpInfo {
   std::string_view name;
@@ -19,7 +22,7 @@ struct OpInfo {
   // Sets the outputs' types from the inputs' types and constant inputs; leaves
   // what it cannot know unknown. Null: outputs stay as they are. A contradiction
   // is kBadInput with "[op] what: needed, came (node loc)".
-  Status (*infer)(Graph& graph, Node& node);
+  Status (*infer)(InferContext& context);
   // Attribute and operand checks beyond the counts; null: none.
   Status (*verify)(const Node& node);
   // Replaces the node by simple ops, its specification; null: it is simple.
@@ -29,8 +32,9 @@ struct OpInfo {
 const OpInfo* FindOp(std::string_view name);   // null when unknown
 std::span<const OpInfo> AllOps();
 
-// Infers every node's types in order (symbolic dims included).
-Status InferTypes(Graph& graph);
+// Infers every node's types in order (symbolic dims included). `values`, when not
+// null, receives the symbolic elements of small integer tensors.
+Status InferTypes(Graph& graph, ShapeValues* values = nullptr);
 // Structure (uses, order, uniqueness, operand counts), ops known, types
 // consistent. kInternal with the node and loc: a graph that fails was made wrong.
 Status Verify(const Graph& graph);
