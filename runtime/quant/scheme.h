@@ -48,9 +48,20 @@ struct Codes {
 std::optional<uint64_t> PackedBytes(Scheme scheme, int64_t n, int64_t k);
 
 // Packs codes (integer schemes) or fp32 values [N][K] (float schemes; values
-// beyond fp16's range are an error for fp16) into `out`, PackedBytes long.
+// beyond fp16's range are an error for fp16) into `out`, PackedBytes long. The
+// layout is rows in order, blocks of 16: rows [r, r + m) with r a multiple of 16
+// may be packed alone, as a matrix of m rows at byte PackedBytes(scheme, r, k).
 Status PackCodes(Scheme scheme, int64_t n, int64_t k, const Codes& codes, std::span<std::byte> out);
 Status PackFloats(Scheme scheme, int64_t n, int64_t k, std::span<const float> values, std::span<std::byte> out);
+
+// The scale nearest to `scale` that the packed layout can hold (fp16, or fp32
+// where the scheme is per channel); infinite beyond fp16's range.
+float RoundScale(Scheme scheme, float scale);
+
+// Row `row` of the packed matrix as integers: codes [K] = code - zero, scales
+// [G] widened to fp32. Integer schemes only; row in [0, n).
+void UnpackCodes(Scheme scheme, int64_t n, int64_t k, const std::byte* packed, int64_t row, int8_t* codes,
+                 float* scales);
 
 // Row `row` of the packed matrix as fp32 [K]: w = scale * (code - zero), one
 // rounding (embedding look-up, tests). row in [0, n).
