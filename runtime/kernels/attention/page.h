@@ -1,0 +1,71 @@
+// How one page of the KV cache is laid out: per KV head a block of 64 keys and a
+// block of 64 values, so that a kernel's lanes are keys in Q K^T and value
+// columns in P V, without a shuffle.
+//   INT8   K  [head_dim up to 4 / 4][64 keys][4]    u8, value + 128 (unsigned: the
+//                                                    VNNI dot is unsigned x signed)
+//          V  [64 / 4][v_head_dim up to 16][4 keys]  s8
+//          key scales [64] fp32, value scales [64] fp32
+//   fp16,  K  [head_dim][64 keys]
+//   fp32   V  [64 keys][v_head_dim up to 16]
+// Everything is internal to each including file (static), so that code for one
+// instruction set is never linked into another's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/kernels/attention/contract.h"
+
+namespace hasten {
+
+struct KvLayout {
+  int64_t v_cols = 0;      // v_head_dim up to a multiple of 16
+  int64_t k_bytes = 0;     // of one head's keys in a page
+  int64_t v_bytes = 0;
+  int64_t head_bytes = 0;  // keys, values, scales
+};
+
+static inline int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+static inline int64_t KvElementBytes(KvType kv) {
+  switch (kv) {
+    case KvType::kI8: return 1;
+    case KvType::kF16: return 2;
+    case KvType::kF32: return 4;
+  }
+  return 0;
+}
+
+static inline KvLayout LayoutOf(const AttentionShape& s) {
+  KvLayout l;
+  const int64_t element = KvElementBytes(s.kv);
+  l.v_cols = RoundUp(s.v_head_dim, 16);
+  l.k_bytes = (s.kv == KvType::kI8 ? RoundUp(s.head_dim, 4) : s.head_dim) * kKvPageTokens * element;
+  l.v_bytes = l.v_cols * kKvPageTokens * element;
+  const int64_t scales = s.kv == KvType::kI8 ? 2 * kKvPageTokens * static_cast<int64_t>(sizeof(float)) : 0;
+  l.head_bytes = l.k_bytes + l.v_bytes + scales;
+  return l;
+}
+
+// One head's part of a page. T is std::byte or const std::byte.
+template <class T>
+struct PageHead {
+  T* k;
+  T* v;
+  T* scales;  // INT8 only: keys', then values'
+};
+template <class T>
+static inline PageHead<T> HeadOf(const KvLayout& l, T* page, int64_t kv_head) {
+  T* base = page + kv_head * l.head_bytes;
+  return {base, base + l.k_bytes, base + l.k_bytes + l.v_bytes};
+}
+
+// Where element d of token `slot` stands, in elements.
+static inline int64_t KeyIndexI8(int64_t d, int64_t slot) { return (d / 4 * kKvPageTokens + slot) * 4 + d % 4; }
+static inline int64_t ValueIndexI8(const KvLayout& l, int64_t d, int64_t slot) {
+  return (slot / 4 * l.v_cols + d) * 4 + slot % 4;
+}
+static inline int64_t KeyIndex(int64_t d, int64_t slot) { return d * kKvPageTokens + slot; }
+static inline int64_t ValueIndex(const KvLayout& l, int64_t d, int64_t slot) { return slot * l.v_cols + d; }
+
+}  // namespace hasten

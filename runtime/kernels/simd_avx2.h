@@ -1,0 +1,76 @@
+// Eight floats in an AVX2 register, with the vocabulary of simd_scalar.h. Only
+// files named *_avx2.cc include this. The types live in an unnamed namespace:
+// every template instantiated with them is then private to its file, and code
+// for one instruction set cannot be linked into another's.
+#pragma once
+
+#include <immintrin.h>
+
+#include "runtime/kernels/simd_scalar.h"
+
+namespace hasten {
+namespace {
+
+// An inner name hides the outer ones: keep the scalar overloads beside these.
+using hasten::Abs, hasten::Bits, hasten::CopySign, hasten::Eq, hasten::Fma, hasten::FromBits, hasten::IsNaN, hasten::Lt,
+    hasten::ScaleByPowerOfTwo, hasten::Select, hasten::ShiftLeft, hasten::ShiftRightSigned, hasten::Sqrt, hasten::Store,
+    hasten::StorePart, hasten::ToFloat;
+
+struct F8 {
+  __m256 v;
+  F8() = default;
+  F8(__m256 x) : v(x) {}                              // NOLINT: implicit on purpose
+  explicit F8(float x) : v(_mm256_set1_ps(x)) {}
+};
+struct I8 {
+  __m256i v;
+};
+struct M8 {
+  __m256 v;
+};
+
+HST_MATH F8 operator+(F8 a, F8 b) { return _mm256_add_ps(a.v, b.v); }
+HST_MATH F8 operator-(F8 a, F8 b) { return _mm256_sub_ps(a.v, b.v); }
+HST_MATH F8 operator*(F8 a, F8 b) { return _mm256_mul_ps(a.v, b.v); }
+HST_MATH F8 operator/(F8 a, F8 b) { return _mm256_div_ps(a.v, b.v); }
+HST_MATH F8 operator-(F8 a) { return _mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f)); }
+HST_MATH F8 Fma(F8 a, F8 b, F8 c) { return _mm256_fmadd_ps(a.v, b.v, c.v); }
+HST_MATH F8 Sqrt(F8 a) { return _mm256_sqrt_ps(a.v); }
+HST_MATH M8 Lt(F8 a, F8 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+HST_MATH M8 Eq(F8 a, F8 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
+HST_MATH M8 IsNaN(F8 a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
+HST_MATH F8 Select(M8 m, F8 a, F8 b) { return _mm256_blendv_ps(b.v, a.v, m.v); }
+HST_MATH F8 Abs(F8 a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v); }
+HST_MATH F8 CopySign(F8 a, F8 s) { return _mm256_or_ps(a.v, _mm256_and_ps(_mm256_set1_ps(-0.0f), s.v)); }
+
+HST_MATH I8 operator+(I8 a, I8 b) { return {_mm256_add_epi32(a.v, b.v)}; }
+HST_MATH I8 operator-(I8 a, I8 b) { return {_mm256_sub_epi32(a.v, b.v)}; }
+HST_MATH I8 Bits(F8 a) { return {_mm256_castps_si256(a.v)}; }
+template <class V>
+HST_MATH F8 FromBits(I8 a) { return _mm256_castsi256_ps(a.v); }
+template <class V>
+HST_MATH F8 ToFloat(I8 a) { return _mm256_cvtepi32_ps(a.v); }
+HST_MATH I8 ShiftLeft(I8 a, int n) { return {_mm256_slli_epi32(a.v, n)}; }
+HST_MATH I8 ShiftRightSigned(I8 a, int n) { return {_mm256_srai_epi32(a.v, n)}; }
+
+HST_MATH F8 ScaleByPowerOfTwo(F8 p, F8, I8 n) {
+  const I8 half = ShiftRightSigned(n, 1), bias = {_mm256_set1_epi32(127)};
+  return p * FromBits<F8>(ShiftLeft(half + bias, 23)) * FromBits<F8>(ShiftLeft(n - half + bias, 23));
+}
+
+HST_MATH __m256i PartMask8(int count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+HST_MATH void Store(float* p, F8 v) { _mm256_storeu_ps(p, v.v); }
+HST_MATH void StorePart(float* p, F8 v, int count) { _mm256_maskstore_ps(p, PartMask8(count), v.v); }
+
+}  // namespace
+
+template <>
+inline constexpr int kLanes<F8> = 8;
+template <>
+inline F8 Load<F8>(const float* p) { return _mm256_loadu_ps(p); }
+template <>
+inline F8 LoadPart<F8>(const float* p, int count) { return _mm256_maskload_ps(p, PartMask8(count)); }
+
+}  // namespace hasten
