@@ -230,4 +230,16 @@ std::unique_ptr<Graph> Graph::Clone() const {
   return copy;
 }
 
+void Graph::Swap(Graph& other) {
+  std::swap(name, other.name);
+  nodes_.swap(other.nodes_);
+  values_.swap(other.values_);
+  by_name_.swap(other.by_name_);
+  next_suffix_.swap(other.next_suffix_);
+  inputs_.swap(other.inputs_);
+  outputs_.swap(other.outputs_);
+  output_names_.swap(other.output_names_);
+  std::swap(next_id_, other.next_id_);
+}
+
 }  // namespace hasten::ir

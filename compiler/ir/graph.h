@@ -140,6 +140,7 @@ class Graph {
   // Nodes by dependence; false when the graph has a cycle (order unchanged then).
   [[nodiscard]] bool SortTopologically();
   std::unique_ptr<Graph> Clone() const;     // weights share their bytes, nested graphs are cloned
+  void Swap(Graph& other);                  // exchanges everything; values and nodes keep their addresses
 
  private:
   Value* NewValue(std::string name, Type type);

@@ -1,0 +1,176 @@
+// Matchers of norms, activations and column concatenation in element expressions.
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "passes/recognize/lower.h"
+
+namespace hasten::recognize {
+
+using ir::Poly;
+using ir::Value;
+
+namespace {
+
+// sqrt(mean_r(body) + eps), seen as a factor below the fraction line.
+struct RootMean {
+  E mean = nullptr;   // the reduction
+  double eps = 0;
+};
+
+std::optional<RootMean> AsRootMean(E e) {
+  if (e->kind != Kind::kUnary || e->op != Op::kSqrt) return std::nullopt;
+  RootMean out;
+  for (E t : Terms(e->args[0])) {
+    if (t->kind == Kind::kConst) out.eps += t->c;
+    else if (t->kind == Kind::kReduce && t->op == Op::kMean && !out.mean) out.mean = t;
+    else return std::nullopt;
+  }
+  return out.mean ? std::optional<RootMean>(out) : std::nullopt;
+}
+
+}  // namespace
+
+// x / sqrt(mean(x^2) + eps) [* w] [+ b], x centered or not, over the d of one head.
+Result<Value*> Lowering::TryNorm(E e, const Space& space) {
+  E product = e, bias = nullptr;
+  if (e->kind == Kind::kBinary && e->op == Op::kAdd)
+    for (int i : {0, 1})
+      if (IsVector(e->args[i])) bias = e->args[i], product = e->args[1 - i];
+  std::optional<RootMean> root;
+  E x = nullptr, weight = pool().Const(1);
+  for (const auto& [factor, below] : Factors(product)) {
+    if (const auto r = AsRootMean(factor); r && below && !root) {
+      root = r;
+    } else if (IsVector(factor)) {
+      weight = pool().Binary(below ? Op::kDiv : Op::kMul, weight, factor);
+    } else if (!below && !x) {
+      x = factor;
+    } else {
+      return nullptr;
+    }
+  }
+  if (!root || !x || root->mean->poly != Poly(space.width)) return nullptr;
+  const std::string d = space.d.Symbols()[0];
+  const Poly r = Poly::Symbol(root->mean->var);
+  if (root->mean->args[0] != pool().Unary(Op::kSquare, pool().Replace(x, {{d, r}}))) return nullptr;
+  // Centered: x = x0 - mean(x0).
+  E x0 = nullptr;
+  if (x->kind == Kind::kBinary && x->op == Op::kAdd)
+    for (int i : {0, 1}) {
+      const E m = x->args[i];
+      if (m->kind != Kind::kUnary || m->op != Op::kNeg || m->args[0]->kind != Kind::kReduce || m->args[0]->op != Op::kMean) continue;
+      const E mean = m->args[0], candidate = x->args[1 - i];
+      if (mean->poly == Poly(space.width) && pool().Replace(candidate, {{d, Poly::Symbol(mean->var)}}) == mean->args[0]) x0 = candidate;
+    }
+  // A norm's weight is the same for every head; a bias makes only sense for layer norm.
+  if (space.groups > 1 && (pool().Uses(weight, space.h.Symbols()[0]) || (bias && pool().Uses(bias, space.h.Symbols()[0])))) return nullptr;
+  Space one = MakeSpace(1, space.width);
+  HST_ASSIGN_OR_RETURN(Value * w, Vector(weight, one));
+  HST_ASSIGN_OR_RETURN(Value * row, Rows(x0 ? x0 : x, space));
+  ir::Attrs attrs = {{"eps", root->eps}, {"groups", space.groups}};
+  if (x0) {
+    std::vector<Value*> inputs = {row, w};
+    if (bias) {
+      HST_ASSIGN_OR_RETURN(Value * b, Vector(bias, one));
+      inputs.push_back(b);
+    }
+    return Emit("layer_norm", std::move(inputs), std::move(attrs), e->origin, space.cols());
+  }
+  Value* y = Emit("rms_norm", {row, w}, std::move(attrs), e->origin, space.cols());
+  if (!bias) return y;
+  HST_ASSIGN_OR_RETURN(Value * b, Vector(bias, space));
+  return Emit("add", {y, b}, {}, e->origin, space.cols());
+}
+
+namespace {
+
+struct Activation {
+  std::string_view name;
+  double (*f)(double);
+};
+
+double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+
+// Only compositions: single functions are lowered as they are.
+constexpr Activation kActivations[] = {
+    {"silu", [](double x) { return x * Sigmoid(x); }},
+    {"gelu", [](double x) { return 0.5 * x * (1.0 + std::erf(x * M_SQRT1_2)); }},
+    {"gelu_tanh", [](double x) { return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x))); }},
+    {"quick_gelu", [](double x) { return x * Sigmoid(1.702 * x); }},
+    {"softplus", [](double x) { return std::log1p(std::exp(x)); }},
+    {"sigmoid", Sigmoid},
+    {"relu2", [](double x) { return x > 0 ? x * x : 0; }},
+};
+
+// The elementwise nodes below e, nearest first, at most `limit`.
+std::vector<E> Below(E e, size_t limit) {
+  std::vector<E> queue = {e};
+  for (size_t i = 0; i < queue.size() && queue.size() < limit; ++i) {
+    const E x = queue[i];
+    if (x->kind != Kind::kUnary && x->kind != Kind::kBinary) continue;
+    for (E a : x->args)
+      if (a->kind != Kind::kConst && std::find(queue.begin(), queue.end(), a) == queue.end()) queue.push_back(a);
+  }
+  return queue;
+}
+
+}  // namespace
+
+// Compositions of one argument such as x * sigmoid(x), told by their values: a
+// spelling cannot hide a function. Points cover both tails and the bend.
+Result<Value*> Lowering::TryActivation(E e, const Space& space) {
+  if (e->kind != Kind::kBinary && !(e->kind == Kind::kUnary && (e->op == Op::kSquare || e->op == Op::kLog || e->op == Op::kReciprocal)))
+    return nullptr;
+  constexpr size_t kMostNodes = 24;
+  const std::vector<E> nodes = Below(e, kMostNodes);
+  for (size_t i = 1; i < nodes.size(); ++i) {
+    const E leaf = nodes[i];
+    if (!EvalWith(pool(), e, leaf, 0.5)) continue;  // depends on more than this leaf
+    for (const Activation& act : kActivations) {
+      bool equal = true;
+      for (double x = -9.75; x <= 10 && equal; x += 0.5) {
+        const double want = act.f(x);
+        const auto got = EvalWith(pool(), e, leaf, x);
+        equal = got && std::fabs(*got - want) <= 2e-6 * std::max(1.0, std::fabs(want));
+      }
+      if (!equal) continue;
+      HST_ASSIGN_OR_RETURN(Value * row, Rows(leaf, space));
+      return Emit("act", {row}, {{"kind", std::string(act.name)}}, e->origin, space.cols());
+    }
+  }
+  // x * sigmoid(x) spread over a longer product: gate * (sigmoid(gate) * up).
+  if (e->kind != Kind::kBinary || e->op != Op::kMul) return nullptr;
+  const auto factors = Factors(e);
+  for (size_t i = 0; i < factors.size(); ++i)
+    for (size_t j = 0; j < factors.size(); ++j) {
+      const E s = factors[j].first;
+      if (i == j || factors.size() < 3 || factors[i].second || factors[j].second || s->kind != Kind::kUnary ||
+          s->op != Op::kSigmoid || s->args[0] != factors[i].first)
+        continue;
+      HST_ASSIGN_OR_RETURN(Value * gate, Rows(factors[i].first, space));
+      E rest = pool().Const(1);
+      for (size_t k = 0; k < factors.size(); ++k)
+        if (k != i && k != j) rest = pool().Binary(factors[k].second ? Op::kDiv : Op::kMul, rest, factors[k].first);
+      if (IsVector(rest)) return nullptr;
+      HST_ASSIGN_OR_RETURN(Value * up, Rows(rest, space));
+      Value* silu = Emit("act", {gate}, {{"kind", std::string("silu")}}, e->origin, space.cols());
+      return Emit("mul", {silu, up}, {}, e->origin, space.cols());
+    }
+  return nullptr;
+}
+
+// where(d <= t, left, right): columns of different origin side by side.
+Result<Value*> Lowering::TryConcat(E e, const Space& space) {
+  if (e->kind != Kind::kSelect || space.groups != 1 || e->args[0]->kind != Kind::kGe0) return nullptr;
+  const auto last = (e->args[0]->poly + space.d).AsConst();  // last - d >= 0: d in [0, last]
+  if (!last || *last < 0 || *last + 1 >= space.width) return nullptr;
+  const std::string d = space.d.Symbols()[0];
+  Space left = MakeSpace(1, *last + 1), right = MakeSpace(1, space.width - *last - 1);
+  left.row = right.row = space.row;
+  HST_ASSIGN_OR_RETURN(Value * a, Rows(pool().Replace(e, {{d, left.d}}), left));
+  HST_ASSIGN_OR_RETURN(Value * b, Rows(pool().Replace(e, {{d, right.d + Poly(*last + 1)}}), right));
+  return Emit("concat_cols", {a, b}, {}, e->origin, space.cols());
+}
+
+}  // namespace hasten::recognize
