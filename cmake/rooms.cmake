@@ -61,7 +61,7 @@ function(hasten_schema out)
     get_filename_component(dir ${rel} DIRECTORY)
     set(header ${CMAKE_BINARY_DIR}/generated/${dir}/${stem}_generated.h)
     add_custom_command(OUTPUT ${header}
-      COMMAND ${HASTEN_FLATC} --cpp --scoped-enums -o ${CMAKE_BINARY_DIR}/generated/${dir} ${fbs}
+      COMMAND ${HASTEN_FLATC} --cpp --scoped-enums --gen-object-api -o ${CMAKE_BINARY_DIR}/generated/${dir} ${fbs}
       DEPENDS ${fbs} VERBATIM)
     list(APPEND headers ${header})
   endforeach()
