@@ -1,0 +1,50 @@
+#include "calib/compile/model_info.h"
+
+#include <cstring>
+#include <string_view>
+
+#include "runtime/format/model_info_generated.h"
+
+namespace hasten::calib {
+
+std::vector<std::byte> BuildModelInfo(const GenerationDefaults& g, const Provenance& p) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto eos = builder.CreateVector(g.eos_ids);
+  fb::GenerationBuilder generation(builder);
+  generation.add_eos_ids(eos);
+  generation.add_bos_id(g.bos_id);
+  generation.add_pad_id(g.pad_id);
+  generation.add_do_sample(g.do_sample);
+  generation.add_temperature(g.temperature);
+  generation.add_top_k(g.top_k);
+  generation.add_top_p(g.top_p);
+  generation.add_min_p(g.min_p);
+  generation.add_repetition_penalty(g.repetition_penalty);
+  generation.add_max_length(g.max_positions);
+  const auto generation_at = generation.Finish();
+
+  std::string recipe;
+  for (const auto& [key, value] : p.recipe) recipe += key + "=" + value + "\n";
+  const auto version = builder.CreateString(p.tool_version);
+  const auto source = builder.CreateVector(p.source.data(), p.source.size());
+  const auto recipe_at = builder.CreateString(recipe);
+  const auto architecture = builder.CreateString(g.architecture);
+  const auto licence = builder.CreateString(p.licence);
+  fb::ProvenanceBuilder provenance(builder);
+  provenance.add_tool_version(version);
+  provenance.add_source_digest(source);
+  provenance.add_recipe(recipe_at);
+  provenance.add_architecture(architecture);
+  provenance.add_licence(licence);
+  const auto provenance_at = provenance.Finish();
+
+  fb::ModelInfoBuilder info(builder);
+  info.add_generation(generation_at);
+  info.add_provenance(provenance_at);
+  builder.Finish(info.Finish());
+  std::vector<std::byte> bytes(builder.GetSize());
+  std::memcpy(bytes.data(), builder.GetBufferPointer(), bytes.size());
+  return bytes;
+}
+
+}  // namespace hasten::calib

@@ -1,0 +1,25 @@
+// The model_info section of an artifact: generation defaults and provenance.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "calib/compile/generation.h"
+#include "runtime/base/sha256.h"
+
+namespace hasten::calib {
+
+struct Provenance {
+  std::string tool_version;                       // "0.1.0"
+  Sha256Digest source{};                          // of the ONNX file and its external data
+  std::map<std::string, std::string> recipe;      // the options that shape the result
+  std::string licence;                            // text
+};
+
+// A FlatBuffer of runtime/format/model_info.fbs; the same bytes for the same
+// content.
+std::vector<std::byte> BuildModelInfo(const GenerationDefaults& generation, const Provenance& provenance);
+
+}  // namespace hasten::calib

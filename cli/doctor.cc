@@ -1,0 +1,96 @@
+// hasten doctor: the machine as hasten sees it, and what it would use of it.
+#include <fstream>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include <sched.h>
+
+#include "cli/command.h"
+#include "cli/kernel_rows.h"
+#include "cli/terminal.h"
+#include "cli/version.h"
+
+namespace hasten::cli {
+namespace {
+
+// The value of the first "key   : value" line of a /proc file; "" when absent.
+std::string ProcValue(const char* path, std::string_view key) {
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with(key)) continue;
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    const size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin);
+  }
+  return "";
+}
+
+// "24018 kB" of /proc/meminfo in bytes; 0 when unreadable.
+uint64_t MemoryBytes(std::string_view key) {
+  const std::string text = ProcValue("/proc/meminfo", key);
+  uint64_t kilobytes = 0;
+  std::from_chars(text.data(), text.data() + text.size(), kilobytes);
+  return kilobytes * 1024;
+}
+
+int UsableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+nlohmann::ordered_json Examine() {
+  nlohmann::ordered_json report;
+  report["version"] = VersionLine();
+  report["cpu"] = ProcValue("/proc/cpuinfo", "model name");
+  report["cores"] = UsableCores();
+  report["memory_bytes"] = MemoryBytes("MemTotal");
+  report["memory_available_bytes"] = MemoryBytes("MemAvailable");
+  report["isa_best"] = IsaName(BestIsa());
+  for (const Isa isa : kIsas) report["isa"][std::string(IsaName(isa))] = IsaAvailable(isa);
+  for (const char* backend : kNotBuilt) report["not_built"].push_back(backend);
+  for (const KernelRow& row : AllKernelRows()) report["kernels"][row.op][row.variant] = row.chosen;
+  return report;
+}
+
+Result<int> Print(const nlohmann::ordered_json& report) {
+  TextTable table;
+  table.Row({"version", report["version"]});
+  table.Row({"cpu", report["cpu"]});
+  table.Row({"cores", StrCat(report["cores"].get<int>(), " usable by this process")});
+  table.Row({"memory", StrCat(HumanBytes(report["memory_bytes"]), ", ", HumanBytes(report["memory_available_bytes"]), " available")});
+  std::string has, lacks;
+  for (const auto& [name, available] : report["isa"].items()) (available.get<bool>() ? has : lacks) += " " + name;
+  table.Row({"instruction sets", StrCat("uses ", report["isa_best"].get<std::string>(), " of", has, lacks.empty() ? "" : "; lacks", lacks)});
+  std::string gaps;
+  for (const auto& backend : report["not_built"]) gaps += (gaps.empty() ? "" : ", ") + backend.get<std::string>();
+  table.Row({"not built", gaps});
+  for (const auto& [op, variants] : report["kernels"].items()) {
+    // Variants that share a kernel stand together.
+    std::set<std::string> chosen;
+    for (const auto& [variant, name] : variants.items()) chosen.insert(name.get<std::string>());
+    std::string names;
+    for (const std::string& name : chosen) names += (names.empty() ? "" : ", ") + name;
+    table.Row({"kernels of " + op, names});
+  }
+  HST_RETURN_IF_ERROR(WriteOut(table.Text()));
+  return 0;
+}
+
+}  // namespace
+
+Action AddDoctor(CLI::App& app) {
+  const auto json = std::make_shared<bool>(false);
+  app.add_flag("--json", *json, "Print the report as JSON");
+  return [json](const Context&) -> Result<int> {
+    const nlohmann::ordered_json report = Examine();
+    if (!*json) return Print(report);
+    HST_RETURN_IF_ERROR(WriteOut(report.dump(2) + "\n"));
+    return 0;
+  };
+}
+
+}  // namespace hasten::cli
