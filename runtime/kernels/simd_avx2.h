@@ -13,6 +13,7 @@ namespace {
 
 // An inner name hides the outer ones: keep the scalar overloads beside these.
 using hasten::Abs, hasten::Bits, hasten::CopySign, hasten::Eq, hasten::Fma, hasten::FromBits, hasten::IsNaN, hasten::Lt,
+    hasten::Max, hasten::Min,
     hasten::ScaleByPowerOfTwo, hasten::Select, hasten::ShiftLeft, hasten::ShiftRightSigned, hasten::Sqrt, hasten::Store,
     hasten::StorePart, hasten::ToFloat;
 
@@ -40,6 +41,8 @@ HST_MATH M8 Lt(F8 a, F8 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 HST_MATH M8 Eq(F8 a, F8 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
 HST_MATH M8 IsNaN(F8 a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
 HST_MATH F8 Select(M8 m, F8 a, F8 b) { return _mm256_blendv_ps(b.v, a.v, m.v); }
+HST_MATH F8 Max(F8 a, F8 b) { return _mm256_max_ps(a.v, b.v); }
+HST_MATH F8 Min(F8 a, F8 b) { return _mm256_min_ps(a.v, b.v); }
 HST_MATH F8 Abs(F8 a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v); }
 HST_MATH F8 CopySign(F8 a, F8 s) { return _mm256_or_ps(a.v, _mm256_and_ps(_mm256_set1_ps(-0.0f), s.v)); }
 
@@ -50,12 +53,26 @@ template <class V>
 HST_MATH F8 FromBits(I8 a) { return _mm256_castsi256_ps(a.v); }
 template <class V>
 HST_MATH F8 ToFloat(I8 a) { return _mm256_cvtepi32_ps(a.v); }
+HST_MATH I8 MaxUnsigned(I8 a, I8 b) { return {_mm256_max_epu32(a.v, b.v)}; }
 HST_MATH I8 ShiftLeft(I8 a, int n) { return {_mm256_slli_epi32(a.v, n)}; }
 HST_MATH I8 ShiftRightSigned(I8 a, int n) { return {_mm256_srai_epi32(a.v, n)}; }
 
 HST_MATH F8 ScaleByPowerOfTwo(F8 p, F8, I8 n) {
   const I8 half = ShiftRightSigned(n, 1), bias = {_mm256_set1_epi32(127)};
   return p * FromBits<F8>(ShiftLeft(half + bias, 23)) * FromBits<F8>(ShiftLeft(n - half + bias, 23));
+}
+
+HST_MATH uint32_t ReduceMaxUnsigned(I8 a) {
+  __m128i m = _mm_max_epu32(_mm256_castsi256_si128(a.v), _mm256_extracti128_si256(a.v, 1));
+  m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(m));
+}
+// Lanes i with lo <= i < hi.
+HST_MATH M8 InRange(int lo, int hi, F8) {
+  const __m256i i = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return {_mm256_castsi256_ps(_mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(lo), i),
+                                                  _mm256_cmpgt_epi32(_mm256_set1_epi32(hi), i)))};
 }
 
 HST_MATH __m256i PartMask8(int count) {

@@ -19,6 +19,7 @@ namespace {
 
 // An inner name hides the outer ones: keep the scalar overloads beside these.
 using hasten::Abs, hasten::Bits, hasten::CopySign, hasten::Eq, hasten::Fma, hasten::FromBits, hasten::IsNaN, hasten::Lt,
+    hasten::Max, hasten::Min,
     hasten::ScaleByPowerOfTwo, hasten::Select, hasten::ShiftLeft, hasten::ShiftRightSigned, hasten::Sqrt, hasten::Store,
     hasten::StorePart, hasten::ToFloat;
 
@@ -43,6 +44,8 @@ HST_MATH __mmask16 Lt(F16 a, F16 b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_L
 HST_MATH __mmask16 Eq(F16 a, F16 b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ); }
 HST_MATH __mmask16 IsNaN(F16 a) { return _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q); }
 HST_MATH F16 Select(__mmask16 m, F16 a, F16 b) { return _mm512_mask_blend_ps(m, b.v, a.v); }
+HST_MATH F16 Max(F16 a, F16 b) { return _mm512_max_ps(a.v, b.v); }
+HST_MATH F16 Min(F16 a, F16 b) { return _mm512_min_ps(a.v, b.v); }
 HST_MATH F16 Abs(F16 a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v); }
 HST_MATH F16 CopySign(F16 a, F16 s) { return _mm512_or_ps(a.v, _mm512_and_ps(_mm512_set1_ps(-0.0f), s.v)); }
 
@@ -53,12 +56,27 @@ template <class V>
 HST_MATH F16 FromBits(I16 a) { return _mm512_castsi512_ps(a.v); }
 template <class V>
 HST_MATH F16 ToFloat(I16 a) { return _mm512_cvtepi32_ps(a.v); }
+HST_MATH I16 MaxUnsigned(I16 a, I16 b) { return {_mm512_max_epu32(a.v, b.v)}; }
 HST_MATH I16 ShiftLeft(I16 a, int n) { return {_mm512_sll_epi32(a.v, _mm_cvtsi32_si128(n))}; }
 HST_MATH I16 ShiftRightSigned(I16 a, int n) { return {_mm512_sra_epi32(a.v, _mm_cvtsi32_si128(n))}; }
 
 // One instruction; it rounds once, as the two exact-then-rounded products of the
 // other widths do (Intel SDM, VSCALEFPS).
 HST_MATH F16 ScaleByPowerOfTwo(F16 p, F16 n, I16) { return _mm512_scalef_ps(p.v, n.v); }
+
+HST_MATH uint32_t ReduceMaxUnsigned(I16 a) {
+  __m256i h = _mm256_max_epu32(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
+  __m128i m = _mm_max_epu32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+  m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(m));
+}
+// Lanes i with lo <= i < hi.
+HST_MATH __mmask16 InRange(int lo, int hi, F16) {
+  const unsigned below_hi = hi >= 16 ? 0xffffu : hi <= 0 ? 0u : (1u << hi) - 1u;
+  const unsigned below_lo = lo >= 16 ? 0xffffu : lo <= 0 ? 0u : (1u << lo) - 1u;
+  return static_cast<__mmask16>(below_hi & ~below_lo);
+}
 
 HST_MATH __mmask16 PartMask16(int count) { return static_cast<__mmask16>((1u << count) - 1u); }
 HST_MATH void Store(float* p, F16 v) { _mm512_storeu_ps(p, v.v); }

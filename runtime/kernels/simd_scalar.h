@@ -26,6 +26,9 @@ HST_MATH bool Lt(float a, float b) { return a < b; }
 HST_MATH bool Eq(float a, float b) { return a == b; }
 HST_MATH bool IsNaN(float a) { return a != a; }
 HST_MATH float Select(bool m, float a, float b) { return m ? a : b; }
+// The second operand where either is NaN, as MAXPS and MINPS do.
+HST_MATH float Max(float a, float b) { return a > b ? a : b; }
+HST_MATH float Min(float a, float b) { return a < b ? a : b; }
 
 HST_MATH uint32_t Bits(float a) {
   uint32_t u;

@@ -1,0 +1,92 @@
+// INT8 attention with AVX-512 VNNI: 16 keys or 16 value columns a register, four
+// products and an addition a lane (VPDPBUSD, unsigned x signed; all exact).
+#include "runtime/kernels/attention/page.h"
+#include "runtime/kernels/attention/quant.h"
+#include "runtime/kernels/attention/rows.h"
+#include "runtime/kernels/attention/store_avx512.h"
+#include "runtime/kernels/math.h"
+
+namespace hasten {
+namespace {
+
+using Prob = uint8_t;
+
+HST_MATH void StoreProbs(Prob* p, F16 v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v.v)));
+}
+HST_MATH __m512i Broadcast4(const void* p) {
+  int32_t x;
+  memcpy(&x, p, sizeof x);
+  return _mm512_set1_epi32(x);
+}
+
+#include "runtime/kernels/attention/cpu_quant.inc"
+#include "runtime/kernels/attention/cpu_i8_rows.inc"
+#include "runtime/kernels/attention/cpu_tile.inc"
+
+// 6 rows x 64 keys are 24 accumulators; 4 registers of keys, 1 of the query.
+constexpr int kScoreRows = 6, kValueRows = 6;
+
+template <int N>
+void ScorePage(const I8Rows& r, const PageHead<const std::byte>& page, float* scores) {
+  __m512i acc[N][4];
+  for (int n = 0; n < N; ++n)
+    for (int j = 0; j < 4; ++j) acc[n][j] = _mm512_set1_epi32(r.offset[n]);
+  const std::byte* k = page.k;
+  for (int64_t d = 0; d < r.head_dim4; d += 4, k += 256) {
+    __m512i keys[4];
+    for (int j = 0; j < 4; ++j) keys[j] = _mm512_loadu_si512(k + 64 * j);
+    for (int n = 0; n < N; ++n) {
+      const __m512i q = Broadcast4(r.q8 + n * r.q_stride + d);
+      for (int j = 0; j < 4; ++j) acc[n][j] = _mm512_dpbusd_epi32(acc[n][j], keys[j], q);
+    }
+  }
+  const float* k_scale = reinterpret_cast<const float*>(page.scales);
+  for (int j = 0; j < 4; ++j) {
+    const F16 sk = Load<F16>(k_scale + 16 * j);
+    for (int n = 0; n < N; ++n)
+      Store(scores + n * kSplitKeys + 16 * j, F16(_mm512_cvtepi32_ps(acc[n][j])) * (F16(r.q_scale[n]) * sk));
+  }
+}
+
+// N rows x C * 16 columns from column `col` on.
+template <int N, int C>
+void ValueColumns(const I8Rows& r, const std::byte* v, int64_t block, int64_t col, float* out) {
+  __m512i acc[N][C];
+  for (int n = 0; n < N; ++n)
+    for (int c = 0; c < C; ++c) acc[n][c] = _mm512_setzero_si512();
+  for (int g = 0; g < 16; ++g) {
+    __m512i values[C];
+    for (int c = 0; c < C; ++c) values[c] = _mm512_loadu_si512(v + (g * r.v_cols + col + 16 * c) * 4);
+    for (int n = 0; n < N; ++n) {
+      const __m512i p = Broadcast4(r.p + n * kSplitKeys + block * 64 + 4 * g);
+      for (int c = 0; c < C; ++c) acc[n][c] = _mm512_dpbusd_epi32(acc[n][c], p, values[c]);
+    }
+  }
+  for (int n = 0; n < N; ++n) {
+    const F16 down = F16(r.down[n * 4 + block]);
+    for (int c = 0; c < C; ++c) {
+      float* o = out + n * r.v_cols + col + 16 * c;
+      Store(o, Fma(F16(_mm512_cvtepi32_ps(acc[n][c])), down, Load<F16>(o)));
+    }
+  }
+}
+
+template <int N>
+void ValuePage(const I8Rows& r, const PageHead<const std::byte>& page, int64_t block, float* out) {
+  int64_t col = 0;
+  for (; col + 64 <= r.v_cols; col += 64) ValueColumns<N, 4>(r, page.v, block, col, out);
+  for (; col + 32 <= r.v_cols; col += 32) ValueColumns<N, 2>(r, page.v, block, col, out);
+  if (col < r.v_cols) ValueColumns<N, 1>(r, page.v, block, col, out);
+}
+
+#include "runtime/kernels/attention/cpu_i8.inc"
+
+bool Accepts(const AttentionArgs& a) { return a.shape.kv == KvType::kI8; }
+
+}  // namespace
+
+const Kernel<AttentionArgs> kAttentionI8Avx512 = {"attention_i8_avx512vnni", Isa::kAvx512Vnni, Accepts, AttentionTiles,
+                                                  ScratchOf<F16, I8Kv<F16>>, RunTiles<F16, I8Kv<F16>>};
+
+}  // namespace hasten
