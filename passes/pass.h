@@ -32,7 +32,7 @@ constexpr Numerics Metric() { return {Numerics::Kind::kMetric, 0}; }
 
 // Knobs of the passes, with their defaults; one struct, so that a caller sees them all.
 struct PassOptions {
-  // constant_fold: the largest result it makes unless the result is no larger than its inputs.
+  // constant_fold: the largest result it makes (views of a weight are not counted).
   uint64_t fold_max_bytes = uint64_t{1} << 20;
   // Weights up to this size may be copied, transposed or compared by content;
   // larger ones are mapped from the model file and stay where they are.

@@ -74,11 +74,15 @@ bool TextCursor::Take(std::string_view token) {
   return true;
 }
 
-bool TextCursor::TakeWord(std::string_view word) {
+bool TextCursor::PeekWord(std::string_view word) {
   if (!Peek(word)) return false;
   const size_t end = pos_ + word.size();
-  if (end < text_.size() && IsWordChar(text_[end])) return false;
-  pos_ = end;
+  return end >= text_.size() || !IsWordChar(text_[end]);
+}
+
+bool TextCursor::TakeWord(std::string_view word) {
+  if (!PeekWord(word)) return false;
+  pos_ += word.size();
   return true;
 }
 

@@ -18,7 +18,8 @@ class TextCursor {
   size_t pos();                                  // of the next token
   bool Peek(std::string_view token);             // the next characters, no word boundary asked
   bool Take(std::string_view token);             // consumes a punctuation if it is next
-  bool TakeWord(std::string_view word);          // as Take, but the whole word must match
+  bool PeekWord(std::string_view word);          // as Peek, but the whole word must match
+  bool TakeWord(std::string_view word);
   Status Need(std::string_view token);
   Status NeedWord(std::string_view word);
 

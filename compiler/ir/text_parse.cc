@@ -135,17 +135,8 @@ class Parser {
   Status ReadNode(ParsedGraph& g, int depth) {
     ParsedNode n;
     n.at = cursor_.pos();
-    do {
-      NamedType result{"", std::nullopt, cursor_.pos()};
-      if (!cursor_.TakeWord("_")) {
-        if (!cursor_.Peek("%")) return cursor_.FailHere("a node (%name = op(...)), \"weight\" or \"return\"");
-        HST_ASSIGN_OR_RETURN(result.name, Ref("%"));
-        if (result.name.empty()) return cursor_.Fail(result.at, "a name that is not empty");
-      }
-      if (n.results.size() == kMaxOperands) return cursor_.FailHere("at most 65536 results");
-      n.results.push_back(std::move(result));
-    } while (cursor_.Take(","));
-    HST_RETURN_IF_ERROR(cursor_.Need("="));
+    // A node without results stands without "=".
+    if (cursor_.Peek("%") || cursor_.PeekWord("_")) HST_RETURN_IF_ERROR(ReadResults(n));
     HST_ASSIGN_OR_RETURN(n.op, cursor_.Word());
     HST_RETURN_IF_ERROR(cursor_.Need("("));
     if (!cursor_.Take(")")) {
@@ -165,6 +156,19 @@ class Parser {
     }
     g.nodes.push_back(std::move(n));
     return {};
+  }
+
+  Status ReadResults(ParsedNode& n) {
+    do {
+      NamedType result{"", std::nullopt, cursor_.pos()};
+      if (!cursor_.TakeWord("_")) {
+        HST_ASSIGN_OR_RETURN(result.name, Ref("%"));
+        if (result.name.empty()) return cursor_.Fail(result.at, "a name that is not empty");
+      }
+      if (n.results.size() == kMaxOperands) return cursor_.FailHere("at most 65536 results");
+      n.results.push_back(std::move(result));
+    } while (cursor_.Take(","));
+    return cursor_.Need("=");
   }
 
   Status ReadResultTypes(ParsedNode& n) {

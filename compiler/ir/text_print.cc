@@ -97,7 +97,9 @@ class Printer {
 
   void WriteNode(const Node& n, int depth) {
     for (size_t i = 0; i < n.outputs().size(); ++i) out_ += StrCat(i ? ", " : "", Ref(n.outputs()[i]));
-    out_ += StrCat(n.outputs().empty() ? "" : " = ", Word(n.op), "(");
+    // Without results the op comes first, where three words mean something else.
+    const bool reserved = n.outputs().empty() && (n.op == "_" || n.op == "return" || n.op == "weight");
+    out_ += StrCat(n.outputs().empty() ? "" : " = ", reserved ? Quoted(n.op) : Word(n.op), "(");
     for (size_t i = 0; i < n.inputs().size(); ++i) out_ += StrCat(i ? ", " : "", Ref(n.inputs()[i]));
     out_ += ')';
     if (!n.attrs.empty()) {

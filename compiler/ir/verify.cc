@@ -81,7 +81,8 @@ class Verifier {
       return Fail(n, "needed ", Range(op->min_outputs, op->max_outputs), " results, came ", outs);
     for (int i = 0; i < ins; ++i) {
       const Value* v = n.inputs()[static_cast<size_t>(i)];
-      if (!v && i < op->min_inputs) return Fail(n, "operand ", i, " is needed, but omitted");
+      // Only linear has an optional operand (its bias) before needed ones.
+      if (!v && i < op->min_inputs && n.op != "linear") return Fail(n, "operand ", i, " is needed, but omitted");
       if (!v) continue;
       if (!owned_.count(v)) return Fail(n, "operand ", i, " belongs to no value of this graph");
       if (!defined_.count(v)) return Fail(n, "operand ", i, " (%", v->name, ") is not defined before this node");

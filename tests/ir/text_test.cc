@@ -207,7 +207,7 @@ std::unique_ptr<Graph> RandomGraph(std::mt19937_64& rng, int depth = 0) {
     Attrs attrs;
     for (uint64_t m = pick(4); m-- > 0;) attrs[name()] = attr();
     std::vector<std::string> outs;
-    for (uint64_t m = 1 + pick(3); m-- > 0;) outs.push_back(name());
+    for (uint64_t m = pick(4); m-- > 0;) outs.push_back(name());
     Node* made = g->AddNode(name(), ins, outs, attrs, name(), nullptr);
     for (Value* v : made->outputs()) v->type = type(), values.push_back(v);
   }

@@ -1,0 +1,162 @@
+#include "passes/pass_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "compiler/ir/ops.h"
+#include "compiler/ir/text.h"
+#include "passes/numeric_check.h"
+
+namespace hasten::passes {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool Has(const std::vector<std::string>& list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+std::string Numbered(size_t i, std::string_view name) { return StrCat(i < 10 ? "0" : "", i, "-", name, ".ir"); }
+
+class Runner {
+ public:
+  Runner(ir::Graph& graph, const RunOptions& options, RunReport& report) : graph_(graph), options_(options), report_(report) {}
+
+  Status Start() {
+    if (!options_.dump_ir.empty()) {
+      std::error_code error;
+      std::filesystem::create_directories(options_.dump_ir, error);
+      if (error) return ResourceError("--dump-ir: cannot make the folder \"", options_.dump_ir, "\": ", error.message());
+      HST_RETURN_IF_ERROR(Write(Numbered(0, "input"), graph_));
+    }
+    if (!options_.verify_numeric) return {};
+    interp::RunOptions run;
+    run.compute_fp32 = true;
+    run.cancel = options_.cancel;
+    HST_ASSIGN_OR_RETURN(interpreter_, interp::Interpreter::Create(run));
+    symbols_ = ChooseSymbols(graph_, options_.symbols);
+    Result<Outputs> first = Evaluate(*interpreter_, graph_, symbols_, options_.seed);
+    if (!first.ok()) return std::move(first).status().Annotate("--verify=numeric: the graph as given cannot be interpreted");
+    before_ = *std::move(first);
+    return {};
+  }
+
+  Status RunOne(const PassInfo& pass, size_t number) {
+    const std::unique_ptr<ir::Graph> saved = options_.dump_ir.empty() ? nullptr : graph_.Clone();
+    PassContext context(options_.passes);
+    PassStats stats;
+    stats.pass = pass.name;
+    stats.nodes_before = static_cast<int64_t>(graph_.nodes().size());
+    stats.weights_before = CountWeights();
+    const Clock::time_point start = Clock::now();
+    Status status = Guarded(pass, context);
+    stats.milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    if (status.ok()) {
+      status = ir::Verify(graph_);
+      if (!status.ok()) status = std::move(status).Annotate("it left a broken graph");
+    }
+    if (status.ok() && interpreter_) status = CheckNumbers(pass, stats);
+    stats.nodes_after = static_cast<int64_t>(graph_.nodes().size());
+    stats.weights_after = CountWeights();
+    stats.counters = context.counters();
+    report_.passes.push_back(std::move(stats));
+    for (const std::string& note : context.notes()) report_.notes.push_back(StrCat("[", pass.name, "] ", note));
+    if (!status.ok()) return Failure(pass, number, std::move(status), context, saved.get());
+    if (!options_.dump_ir.empty()) HST_RETURN_IF_ERROR(Write(Numbered(number, pass.name), graph_));
+    if (options_.print && Has(options_.print_after, pass.name)) {
+      ir::PrintOptions print;
+      print.digests = &digests_;
+      options_.print(ir::Print(graph_, print));
+    }
+    return {};
+  }
+
+ private:
+  int64_t CountWeights() const {
+    return std::count_if(graph_.values().begin(), graph_.values().end(), [](const auto& v) { return v->is_weight(); });
+  }
+
+  // A broken invariant inside a pass becomes a status, so that it is reported
+  // with its pass and reproducer like any other failure.
+  Status Guarded(const PassInfo& pass, PassContext& context) {
+    try {
+      return pass.run(graph_, context);
+    } catch (const InternalError& e) {
+      return Internal(e.what());
+    } catch (const std::bad_variant_access&) {
+      return BadInput("an attribute has another kind than the op needs");
+    }
+  }
+
+  Status CheckNumbers(const PassInfo& pass, PassStats& stats) {
+    Result<Outputs> after = Evaluate(*interpreter_, graph_, symbols_, options_.seed);
+    if (!after.ok()) return Internal("the graph it left cannot be interpreted: ", after.status().message());
+    HST_RETURN_IF_ERROR(CompareOutputs(before_, *after, pass.numerics, &stats.numeric_error));
+    before_ = *std::move(after);
+    return {};
+  }
+
+  Status Failure(const PassInfo& pass, size_t number, Status status, const PassContext& context, const ir::Graph* saved) {
+    std::string message = StrCat("pass ", pass.name, ": ", status.message());
+    if (!context.at_op().empty() && message.find(context.at_loc()) == std::string::npos)
+      message += StrCat(" (at [", context.at_op(), "], node \"", context.at_loc(), "\")");
+    if (!saved) {
+      message += "; --dump-ir=DIR writes a graph that reproduces this";
+    } else {
+      const std::string file = Numbered(number, StrCat(pass.name, ".fail"));
+      const Status written = Write(file, *saved);
+      message += written.ok() ? StrCat("; reproduce with: hasten opt --run=", pass.name, " ", options_.dump_ir, "/", file)
+                              : StrCat("; ", written.message());
+    }
+    return Status(status.code(), std::move(message));
+  }
+
+  Status Write(const std::string& name, const ir::Graph& graph) {
+    const std::string path = StrCat(options_.dump_ir, "/", name);
+    ir::PrintOptions print;
+    print.digests = &digests_;
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    out << ir::Print(graph, print);
+    out.close();
+    return out ? Status() : ResourceError("cannot write \"", path, "\"");
+  }
+
+  ir::Graph& graph_;
+  const RunOptions& options_;
+  RunReport& report_;
+  ir::DigestCache digests_;
+  std::unique_ptr<interp::Interpreter> interpreter_;
+  SymbolValues symbols_;
+  Outputs before_;
+};
+
+}  // namespace
+
+Status RunPasses(ir::Graph& graph, std::span<const PassInfo* const> list, const RunOptions& options, RunReport* report) {
+  RunReport own;
+  RunReport& out = report ? *report : own;
+  for (const std::string& name : options.disable) HST_RETURN_IF_ERROR(RequirePass(name).status());
+  for (const std::string& name : options.print_after) HST_RETURN_IF_ERROR(RequirePass(name).status());
+  if (!options.stop_after.empty()) {
+    HST_RETURN_IF_ERROR(RequirePass(options.stop_after).status());
+    if (std::none_of(list.begin(), list.end(), [&](const PassInfo* p) { return p->name == options.stop_after; }))
+      return UsageError("--stop-after=", options.stop_after, ": this run has no such pass");
+  }
+  Runner runner(graph, options, out);
+  HST_RETURN_IF_ERROR(runner.Start());
+  size_t number = 0;
+  for (const PassInfo* pass : list) {
+    if (options.cancel && options.cancel->load()) return Status(Code::kCancelled, "interrupted");
+    ++number;
+    if (!Has(options.disable, pass->name)) HST_RETURN_IF_ERROR(runner.RunOne(*pass, number));
+    if (pass->name == options.stop_after) {
+      out.stopped = true;
+      break;
+    }
+  }
+  return {};
+}
+
+}  // namespace hasten::passes

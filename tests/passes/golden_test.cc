@@ -1,0 +1,36 @@
+// Every golden of tests/ir: the passes turn each input into its expectation and
+// keep the numbers (interpreted on seeded inputs, within what they declare).
+#include "golden.h"
+
+#include <gtest/gtest.h>
+
+namespace hasten::passes {
+namespace {
+
+const std::string kFolder = HASTEN_SOURCE_DIR "/tests/ir";
+
+class Golden : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Golden, PassesMakeWhatIsExpected) {
+  const GoldenFile file = ParseGolden(ReadFile(GetParam()));
+  ASSERT_FALSE(file.cases.empty()) << "no \"// run:\" in the file";
+  for (const GoldenCase& c : file.cases) {
+    SCOPED_TRACE(GetParam() + ":" + std::to_string(c.line));
+    const Result<std::string> made = RunGolden(c);
+    ASSERT_TRUE(made.ok()) << made.status().message();
+    const Result<std::string> expected = Normalized(c.expected);
+    ASSERT_TRUE(expected.ok()) << expected.status().message();
+    EXPECT_EQ(*made, *expected) << "to accept it: ninja regenerate_goldens";
+    const Result<std::string> again = Normalized(*made);
+    ASSERT_TRUE(again.ok()) << again.status().message();
+  }
+}
+
+std::string TestName(const ::testing::TestParamInfo<std::string>& info) {
+  const size_t slash = info.param.rfind('/') + 1;
+  return info.param.substr(slash, info.param.size() - slash - 3);
+}
+INSTANTIATE_TEST_SUITE_P(Files, Golden, ::testing::ValuesIn(GoldenFiles(kFolder)), TestName);
+
+}  // namespace
+}  // namespace hasten::passes
