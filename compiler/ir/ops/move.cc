@@ -137,12 +137,13 @@ Dim SliceLength(const Dim& start, const Dim& end, const Dim& step, const Dim& di
   }
   if (!start || !end || !dim || !start->IsConst() || !end->IsConst() || !dim->IsConst()) return std::nullopt;
   const int64_t n = dim->ConstTerm();
+  if (n <= 0) return Poly(0);
   int64_t s = start->ConstTerm(), e = end->ConstTerm();
   if (s < 0) s += n;  // INT64_MIN + n cannot wrap: n >= 0
   if (e < 0) e += n;
   s = k > 0 ? std::clamp<int64_t>(s, 0, n) : std::clamp<int64_t>(s, 0, n - 1);
   e = k > 0 ? std::clamp<int64_t>(e, 0, n) : std::clamp<int64_t>(e, -1, n - 1);
-  if (n == 0 || (k > 0 ? s >= e : s <= e)) return Poly(0);
+  if (k > 0 ? s >= e : s <= e) return Poly(0);
   const uint64_t span = static_cast<uint64_t>(k > 0 ? e - s : s - e);
   const uint64_t magnitude = k > 0 ? static_cast<uint64_t>(k) : -static_cast<uint64_t>(k);
   return Poly(static_cast<int64_t>((span - 1) / magnitude + 1));
@@ -185,7 +186,7 @@ Status InferSlice(InferContext& c) {
   if (!length || !start || !step || !length->IsConst() || !start->IsConst() || !step->IsConst()) return {};
   const int64_t n = static_cast<int64_t>(values->size()), k = step->ConstTerm();
   int64_t at = start->ConstTerm() < 0 ? start->ConstTerm() + n : start->ConstTerm();
-  at = std::clamp<int64_t>(at, 0, k > 0 ? n : n - 1);
+  at = std::max<int64_t>(0, std::min(at, k > 0 ? n : n - 1));
   std::vector<Dim> part;
   for (int64_t i = 0; i < length->ConstTerm(); ++i, at += k) part.push_back((*values)[static_cast<size_t>(at)]);
   c.SetValues(0, std::move(part));
