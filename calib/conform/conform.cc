@@ -98,7 +98,7 @@ Status Compare(const ir::Tensor& got, const ir::Tensor& want, const Tolerance& t
   for (int64_t i = 0; i < want.elements(); ++i) {
     const double b = want.At(i), d = Difference(got.At(i), b);
     if (std::isfinite(b)) largest = std::max(largest, std::fabs(b));
-    const bool close = tolerance.of_largest > 0 || d <= tolerance.absolute + tolerance.relative * std::fabs(b);
+    const bool close = tolerance.of_largest > 0 || d == 0 || d <= tolerance.absolute + tolerance.relative * std::fabs(b);
     if ((!close && at < 0) || d > worst) {
       at = !close || tolerance.of_largest > 0 ? i : at;
       worst = std::max(worst, d);
