@@ -157,7 +157,8 @@ Status Check(const fb::Linear& l, Operands& o) {
   if (scheme.integer) {
     const uint64_t ga = o.BufferOf(l.x())->group();
     const uint64_t gw = scheme.group ? static_cast<uint64_t>(scheme.group) : 0;
-    if (gw != 0 && (ga > gw || gw % ga != 0))
+    const bool one_run = ga >= w->k() && w->k() <= gw;  // the whole row lies in one group of both
+    if (gw != 0 && !one_run && (ga > gw || gw % ga != 0))
       return BadInput("activation group ", ga, " does not divide the weight's group ", gw);
   }
   if (l.adapter_slot() != -1) return Unsupported("adapter slots (LoRA) are reserved and not executed by this hasten");

@@ -1,0 +1,93 @@
+// Opening a model: shapes and limits from the checked program, kernels bound.
+#include "runtime/engine/model.h"
+
+#include <algorithm>
+
+#include "runtime/base/fp_env.h"
+#include "runtime/engine/tokenizer/tokenizer.h"
+#include "runtime/format/program_check.h"
+#include "runtime/kernels/rope/contract.h"
+
+namespace hasten {
+namespace {
+
+AttentionShape ShapeOf(const fb::Layer& l, KvType kv) {
+  AttentionShape s;
+  s.heads = l.heads();
+  s.kv_heads = l.kv_heads();
+  s.head_dim = l.head_dim();
+  s.v_head_dim = l.v_head_dim();
+  s.scale = l.scale();
+  s.causal = l.causal();
+  s.window = static_cast<int64_t>(l.window());
+  s.softcap = l.softcap();
+  s.kv = kv;
+  return s;
+}
+
+// The first position that the program cannot handle.
+int64_t PositionLimit(const fb::Program& p) {
+  uint64_t limit = p.max_positions() ? p.max_positions() : ProgramLimits::kPositions;
+  for (const fb::Instr* i : *p.instrs())
+    if (const fb::Embed* e = i->op_as_Embed(); e && e->source() == fb::Source::Positions)
+      limit = std::min(limit, p.tensors()->Get(e->table())->n() - static_cast<uint64_t>(e->index_offset()));
+  return static_cast<int64_t>(limit);
+}
+
+}  // namespace
+
+Model::~Model() = default;
+
+Result<std::shared_ptr<const Model>> Model::Open(const std::string& path, const ModelOptions& options) {
+  const ScopedFpEnv fp;
+  std::shared_ptr<Model> m(new Model);
+  HST_ASSIGN_OR_RETURN(m->file_, ArtifactFile::Open(path));
+  if (options.verify_digests) HST_RETURN_IF_ERROR(m->file_->VerifyDigests());
+  if (Status s = m->Bind(options); !s.ok()) return std::move(s).Annotate(path);
+  return std::shared_ptr<const Model>(std::move(m));
+}
+
+Status Model::Bind(const ModelOptions& options) {
+  isa_ = options.isa.value_or(BestIsa());
+  if (!IsaAvailable(isa_)) return UsageError("instruction set ", IsaName(isa_), " is not on this machine");
+  if (program().layers())
+    for (const fb::Layer* l : *program().layers()) layers_.push_back(ShapeOf(*l, kv_type()));
+  max_positions_ = PositionLimit(program());
+  HST_ASSIGN_OR_RETURN(instructions_, BindInstructions({program(), file_->weights(), layers_, isa_}));
+  return {};
+}
+
+std::shared_ptr<const RopeTables> Model::Rope(int64_t positions) const {
+  const std::lock_guard lock(rope_mutex_);
+  if (rope_ && rope_->positions >= positions) return rope_;
+  // Doubling, so that a sequence that grows token by token does not rebuild
+  // often; an entry does not depend on the table's length.
+  int64_t n = 1024;
+  while (n < positions) n *= 2;
+  n = std::max(positions, std::min(n, max_positions_));
+  const ScopedFpEnv fp;
+  auto tables = std::make_shared<RopeTables>();
+  tables->positions = n;
+  if (program().rope_tables())
+    for (const fb::RopeTable* t : *program().rope_tables()) {
+      const std::span<const float> inv_freq(t->inv_freq()->data(), t->inv_freq()->size());
+      std::vector<float> values(static_cast<size_t>(n) * inv_freq.size() * 2);
+      BuildRopeTable(inv_freq, t->scale(), n, values);
+      tables->pointers.push_back(values.data());
+      tables->values.push_back(std::move(values));
+    }
+  return rope_ = std::move(tables);
+}
+
+Result<const Tokenizer*> Model::tokenizer() const {
+  const std::lock_guard lock(tokenizer_mutex_);
+  if (tokenizer_) return static_cast<const Tokenizer*>(tokenizer_.get());
+  const Section* section = file_->Find(SectionKind::kTokenizer);
+  if (!section) return Unsupported(file_->path(), ": the artifact has no tokenizer; give token ids instead of text");
+  auto opened = Tokenizer::Open({reinterpret_cast<const uint8_t*>(section->bytes.data()), section->bytes.size()});
+  if (!opened.ok()) return std::move(opened).status().Annotate(StrCat(file_->path(), ": section \"", section->name, "\""));
+  tokenizer_ = *std::move(opened);
+  return static_cast<const Tokenizer*>(tokenizer_.get());
+}
+
+}  // namespace hasten

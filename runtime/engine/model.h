@@ -1,0 +1,78 @@
+// A model: an opened artifact with its kernels bound to this machine. Immutable
+// and thread-safe; any number of contexts share one. Opening parses no weights:
+// what it costs is the check of the program, and later page faults.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/base/isa.h"
+#include "runtime/base/status.h"
+#include "runtime/engine/instruction.h"
+#include "runtime/format/artifact.h"
+#include "runtime/kernels/attention/contract.h"
+
+namespace hasten {
+
+class Tokenizer;
+
+struct ModelOptions {
+  std::optional<Isa> isa;       // absent: the best that the machine has
+  bool verify_digests = false;  // read the whole file first (ArtifactFile::VerifyDigests)
+};
+
+// Cosine and sine tables, by table index, for positions below `positions`.
+struct RopeTables {
+  int64_t positions = 0;
+  std::vector<std::vector<float>> values;
+  std::vector<const float*> pointers;  // into values
+};
+
+class Model {
+ public:
+  // Errors as ArtifactFile::Open; kUsage for an instruction set the machine lacks.
+  static Result<std::shared_ptr<const Model>> Open(const std::string& path, const ModelOptions& options = {});
+  ~Model();
+
+  const ArtifactFile& file() const { return *file_; }
+  const fb::Program& program() const { return file_->program(); }
+  const fb::ModelInfo& info() const { return file_->model_info(); }
+  Isa isa() const { return isa_; }
+  int64_t vocab() const { return program().vocab(); }      // token ids are below it
+  bool causal() const { return program().causal(); }       // false: an encoder
+  KvType kv_type() const { return static_cast<KvType>(program().kv_type()); }
+  // Positions are below it: what the model was made for, or what its tables hold.
+  int64_t max_positions() const { return max_positions_; }
+  std::span<const AttentionShape> layers() const { return layers_; }
+  std::span<const std::unique_ptr<Instruction>> instructions() const { return instructions_; }
+
+  // RoPE tables for at least `positions` positions (up to max_positions), built
+  // when first asked for and shared. Thread-safe; throws std::bad_alloc.
+  std::shared_ptr<const RopeTables> Rope(int64_t positions) const;
+
+  // The artifact's tokenizer, opened when first asked for. kUnsupported when the
+  // artifact has none. Thread-safe; lives as long as the model.
+  Result<const Tokenizer*> tokenizer() const;
+
+ private:
+  Model() = default;
+  Status Bind(const ModelOptions& options);
+
+  std::shared_ptr<const ArtifactFile> file_;
+  Isa isa_ = Isa::kScalar;
+  int64_t max_positions_ = 0;
+  std::vector<AttentionShape> layers_;
+  std::vector<std::unique_ptr<Instruction>> instructions_;
+
+  mutable std::mutex rope_mutex_;
+  mutable std::shared_ptr<const RopeTables> rope_;
+  mutable std::mutex tokenizer_mutex_;
+  mutable std::unique_ptr<Tokenizer> tokenizer_;
+};
+
+}  // namespace hasten
