@@ -12,8 +12,18 @@ constexpr PipelineRow kCanonicalize[] = {
     {"dce", "what folding and merging left without readers"},
 };
 
+constexpr PipelineRow kCompile[] = {
+    {"constant_fold", "exporters leave shape and mask arithmetic on constants"},
+    {"recognize", "the runtime executes semantic ops on rows"},
+    {"fuse_bias", "before linears are joined, so that their biases are joined too"},
+    {"fuse_linears", "one quantization of the input and one barrier instead of three"},
+    {"fuse_gated_act", "after the gate and up projections stand side by side"},
+    {"dce", "what recognition and fusion left without readers"},
+};
+
 constexpr Pipeline kPipelines[] = {
-    {"canonicalize", "the normal form that recognition reads", kCanonicalize},
+    {"canonicalize", "the normal form that people and tests read", kCanonicalize},
+    {"compile", "from an imported graph to what the plan lowers", kCompile},
 };
 
 }  // namespace

@@ -135,8 +135,8 @@ std::optional<Index> Elements::Broadcast(const Value* operand, const Value* out_
   return out;
 }
 
-std::string Elements::ReduceVar(const ir::Node* node, const Poly& extent) {
-  const int id = reduce_ids_.try_emplace(node, static_cast<int>(reduce_ids_.size())).first->second;
+std::string Elements::ReduceVar(const ir::Node* node, const Poly& extent, int which) {
+  const int id = reduce_ids_.try_emplace({node, which}, static_cast<int>(reduce_ids_.size())).first->second;
   return pool_.Var(StrCat("r", id), extent).Symbols()[0];
 }
 

@@ -42,8 +42,8 @@ class Elements {
   // dims do not prove which of them are stretched.
   std::optional<std::vector<ir::Poly>> Broadcast(const ir::Value* operand, const ir::Value* out,
                                                  const std::vector<ir::Poly>& index) const;
-  // The fresh summation variable of a node.
-  std::string ReduceVar(const ir::Node* node, const ir::Poly& extent);
+  // The summation variable of a node; a node with two sums has two.
+  std::string ReduceVar(const ir::Node* node, const ir::Poly& extent, int which = 0);
 
  private:
   E Compute(const ir::Value* v, const std::vector<ir::Poly>& index);
@@ -56,7 +56,7 @@ class Elements {
   std::map<std::pair<const ir::Value*, std::vector<ir::Poly>>, E> memo_;
   std::unordered_map<const ir::Value*, Alias> aliases_;
   std::unordered_map<const ir::Value*, std::string> opaque_;
-  std::unordered_map<const ir::Node*, int> reduce_ids_;
+  std::map<std::pair<const ir::Node*, int>, int> reduce_ids_;
   int depth_ = 0;
 };
 

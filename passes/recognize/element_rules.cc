@@ -220,7 +220,10 @@ E NormRule(Elements& el, const Node& n, int out, const Index& index) {
   at_r.back() = Poly::Symbol(r);
   E here = el.At(x, index), there = el.At(x, at_r);
   if (kCentered) {
-    const E mean = pool.Reduce(Op::kMean, r, extent, there);
+    const std::string q = el.ReduceVar(&n, extent, 1);
+    Index at_q = index;
+    at_q.back() = Poly::Symbol(q);
+    const E mean = pool.Reduce(Op::kMean, q, extent, el.At(x, at_q));
     here = pool.Sub(here, mean), there = pool.Sub(there, mean);
   }
   const E variance = pool.Reduce(Op::kMean, r, extent, pool.Unary(Op::kSquare, there));
@@ -248,7 +251,7 @@ constexpr Row kRules[] = {
     {"softplus", UnaryRule<Op::kSoftplus>}, {"cos", UnaryRule<Op::kCos>}, {"sin", UnaryRule<Op::kSin>}, {"gelu", GeluRule},
     {"less", Compare<Cmp::kLess>}, {"less_or_equal", Compare<Cmp::kLessEq>}, {"greater", Compare<Cmp::kGreater>},
     {"greater_or_equal", Compare<Cmp::kGreaterEq>}, {"equal", Compare<Cmp::kEqual>},
-    {"and", AndRule}, {"or", OrRule}, {"not", NotRule}, {"is_nan", IsNanRule}, {"where", WhereRule}, {"cast", CastRule},
+    {"and", AndRule}, {"or", OrRule}, {"not", NotRule}, {"is_na_n", IsNanRule}, {"where", WhereRule}, {"cast", CastRule},
     {"mat_mul", MatMulRule}, {"reduce_sum", ReduceRule<Op::kSum>}, {"reduce_mean", ReduceRule<Op::kMean>},
     {"reduce_max", ReduceRule<Op::kReduceMax>}, {"cum_sum", CumSumRule},
     {"layer_normalization", NormRule<true>}, {"rms_normalization", NormRule<false>},

@@ -112,7 +112,8 @@ E SliceRule(Elements& el, const Node& n, int, const Index& index) {
         else return nullptr;
       }
     } else if (!(start == Poly(0)) && (!dim || !el.pool().ProveNonNegative(*dim - start))) {
-      return nullptr;
+      // A symbolic start within a table of constant size: the model is run within it.
+      if (!dim || !dim->IsConst() || start.IsConst() || !el.pool().ProveNonNegative(start)) return nullptr;
     }
     at[axis] = start + index[axis] * Poly(steps[i]);
   }

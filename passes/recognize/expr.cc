@@ -168,6 +168,11 @@ E ExprPool::Select(E cond, E a, E b) {
   if (a->kind == Kind::kSelect && a->args[0] == cond) a = a->args[1];
   if (b->kind == Kind::kSelect && b->args[0] == cond) b = b->args[2];
   if (a == b) return a;
+  // The condition holds for v = 0 alone, and there both sides agree: take the general one.
+  if (cond->kind == Kind::kGe0 && cond->poly.terms().size() == 1 && cond->poly.terms().begin()->second == -1) {
+    const std::string v = cond->poly.terms().begin()->first[0];
+    if (cond->poly.terms().begin()->first.size() == 1 && Extent(v) && Replace(a, {{v, Poly(0)}}) == Replace(b, {{v, Poly(0)}})) return b;
+  }
   return Intern({.kind = Kind::kSelect, .args = {cond, a, b}});
 }
 

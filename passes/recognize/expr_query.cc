@@ -56,7 +56,13 @@ E ExprPool::Replace(E e, const Subst& subst) {
         else r = Select(cond, go(x->args[1]), go(x->args[2]));
         break;
       }
-      case Kind::kReduce: r = Touches(*this, x, subst) ? Reduce(x->op, x->var, Replace(x->poly, subst), go(x->args[0])) : x; break;
+      case Kind::kReduce: {
+        if (!Touches(*this, x, subst)) break;
+        Subst inner = subst;  // the reduction's own variable is another one of the same name
+        const bool shadowed = inner.erase(x->var) != 0;
+        r = Reduce(x->op, x->var, Replace(x->poly, subst), shadowed ? Replace(x->args[0], inner) : go(x->args[0]));
+        break;
+      }
       case Kind::kDiv: r = Int(DivMod(Replace(x->poly, subst), Replace(x->poly2, subst)).first); break;
       case Kind::kMod: r = Int(DivMod(Replace(x->poly, subst), Replace(x->poly2, subst)).second); break;
       case Kind::kGe0: r = Ge0(Replace(x->poly, subst)); break;

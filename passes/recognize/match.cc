@@ -37,23 +37,27 @@ Result<Value*> Lowering::TryNorm(E e, const Space& space) {
   if (e->kind == Kind::kBinary && e->op == Op::kAdd)
     for (int i : {0, 1})
       if (IsVector(e->args[i])) bias = e->args[i], product = e->args[1 - i];
-  std::optional<RootMean> root;
-  E x = nullptr, weight = pool().Const(1);
-  for (const auto& [factor, below] : Factors(product)) {
-    if (const auto r = AsRootMean(factor); r && below && !root) {
-      root = r;
-    } else if (IsVector(factor)) {
-      weight = pool().Binary(below ? Op::kDiv : Op::kMul, weight, factor);
-    } else if (!below && !x) {
-      x = factor;
-    } else {
-      return nullptr;
-    }
-  }
-  if (!root || !x || root->mean->poly != Poly(space.width)) return nullptr;
+  auto factors = Factors(product);
+  const auto at = std::find_if(factors.begin(), factors.end(), [](const auto& f) { return f.second && AsRootMean(f.first); });
+  if (at == factors.end()) return nullptr;
+  const RootMean root = *AsRootMean(at->first);
+  factors.erase(at);
+  const E squared = root.mean->args[0];
+  if (root.mean->poly != Poly(space.width) || squared->kind != Kind::kUnary || squared->op != Op::kSquare) return nullptr;
+  // What is squared under the root is x; what else stands in the product is the weight.
   const std::string d = space.d.Symbols()[0];
-  const Poly r = Poly::Symbol(root->mean->var);
-  if (root->mean->args[0] != pool().Unary(Op::kSquare, pool().Replace(x, {{d, r}}))) return nullptr;
+  const E x = pool().Replace(squared->args[0], {{root.mean->var, space.d}});
+  if (pool().Replace(x, {{d, Poly::Symbol(root.mean->var)}}) != squared->args[0]) return nullptr;
+  for (const auto& f : Factors(x)) {
+    const auto it = std::find(factors.begin(), factors.end(), f);
+    if (it == factors.end()) return nullptr;
+    factors.erase(it);
+  }
+  E weight = pool().Const(1);
+  for (const auto& [factor, below] : factors) {
+    if (!IsVector(factor)) return nullptr;
+    weight = pool().Binary(below ? Op::kDiv : Op::kMul, weight, factor);
+  }
   // Centered: x = x0 - mean(x0).
   E x0 = nullptr;
   if (x->kind == Kind::kBinary && x->op == Op::kAdd)
@@ -68,7 +72,7 @@ Result<Value*> Lowering::TryNorm(E e, const Space& space) {
   Space one = MakeSpace(1, space.width);
   HST_ASSIGN_OR_RETURN(Value * w, Vector(weight, one));
   HST_ASSIGN_OR_RETURN(Value * row, Rows(x0 ? x0 : x, space));
-  ir::Attrs attrs = {{"eps", root->eps}, {"groups", space.groups}};
+  ir::Attrs attrs = {{"eps", root.eps}, {"groups", space.groups}};
   if (x0) {
     std::vector<Value*> inputs = {row, w};
     if (bias) {

@@ -113,15 +113,19 @@ namespace {
 // decide. Symbols count as >= 1 here: slicing an empty axis is no use of a model.
 Dim SlicePosition(const Dim& at, const Dim& dim) {
   if (!at || !dim) return std::nullopt;
+  if (at->IsConst() && at->ConstTerm() < -(int64_t{1} << 40)) return Dim(Poly(0));   // INT64_MIN has no negation
   Dim v = at;
   if (!ProvedNonNegative(*v, 1)) {
     if (!ProvedNonNegative(-*v, 1)) return std::nullopt;
-    v = at->IsConst() && at->ConstTerm() < -(int64_t{1} << 40) ? Dim(Poly(0)) : DimAdd(v, dim);
+    v = DimAdd(v, dim);
     if (!v) return std::nullopt;
     if (!ProvedNonNegative(*v, 1)) return ProvedNonNegative(-*v, 1) ? Dim(Poly(0)) : Dim();
   }
   if (v->IsConst() && v->ConstTerm() > (int64_t{1} << 40)) return dim;
   if (ProvedNonNegative(*dim - *v, 1)) return v;
+  // A length within a table of constant size (positions, a stored mask): a model
+  // is run within the sizes of its own tables.
+  if (dim->IsConst() && !v->IsConst()) return v;
   return ProvedNonNegative(*v - *dim, 1) ? dim : Dim();
 }
 

@@ -1,0 +1,42 @@
+// Arena offsets: buffers that never live at the same time share bytes. Greedy
+// by size (Pisarchyk & Lee 2020, arXiv:2001.03288, "greedy by size").
+#include "compiler/plan/buffers.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "runtime/format/buffer_layout.h"
+
+namespace hasten::plan {
+
+uint64_t BufferPlan::bytes_per_row() const {
+  return quantized ? QuantizedBytesPerRow(cols, group) : FloatBytesPerRow(cols);
+}
+
+uint64_t PlaceBuffers(std::vector<BufferPlan>& buffers) {
+  std::vector<size_t> order(buffers.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return buffers[a].bytes_per_row() > buffers[b].bytes_per_row(); });
+  std::vector<size_t> placed;
+  uint64_t total = 0;
+  for (size_t i : order) {
+    BufferPlan& buffer = buffers[i];
+    // Spans taken by buffers alive at the same time, by offset.
+    std::vector<std::pair<uint64_t, uint64_t>> taken;
+    for (size_t p : placed)
+      if (buffers[p].first <= buffer.last && buffer.first <= buffers[p].last)
+        taken.emplace_back(buffers[p].offset, buffers[p].offset + buffers[p].bytes_per_row());
+    std::sort(taken.begin(), taken.end());
+    uint64_t at = 0;
+    for (const auto& [begin, end] : taken) {
+      if (at + buffer.bytes_per_row() <= begin) break;
+      at = std::max(at, end);
+    }
+    buffer.offset = at;
+    total = std::max(total, at + buffer.bytes_per_row());
+    placed.push_back(i);
+  }
+  return total;
+}
+
+}  // namespace hasten::plan
