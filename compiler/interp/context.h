@@ -89,6 +89,7 @@ using EvalFn = Status (*)(EvalContext&);
 enum class Half {
   kWiden,   // as f32; f32 outputs are rounded back to the operands' half type
   kKeep,    // as they are: the op moves bytes, or handles them itself
+  kOnlyIn,  // as f32, and results stay f32: semantic ops
 };
 
 struct EvalInfo {

@@ -54,7 +54,7 @@ Status CheckInput(const ir::Value& declared, const Tensor& t, std::map<std::stri
 
 Status Evaluate(EvalContext& c, const EvalInfo& info) {
   DType half = DType::kInvalid;
-  const bool widen = info.half == Half::kWiden || c.options.compute_fp32;
+  const bool widen = info.half != Half::kKeep || c.options.compute_fp32;
   for (Tensor& t : c.in) {
     if (!t.valid()) continue;
     HST_ASSIGN_OR_RETURN(t, Aligned(c, t));
@@ -77,7 +77,7 @@ Status Evaluate(EvalContext& c, const EvalInfo& info) {
       if (IsHalf(t.dtype())) {
         HST_ASSIGN_OR_RETURN(t, ConvertTensor(c, t, DType::kF32));
       }
-    } else if (half != DType::kInvalid && t.dtype() == DType::kF32) {
+    } else if (info.half == Half::kWiden && half != DType::kInvalid && t.dtype() == DType::kF32) {
       HST_ASSIGN_OR_RETURN(t, ConvertTensor(c, t, half));
     }
   }
