@@ -7,9 +7,16 @@ namespace hasten::passes {
 namespace {
 
 constexpr PipelineRow kCanonicalize[] = {
-    {"constant_fold", "exporters leave shape and mask arithmetic on constants"},
+    {"infer_types", "everything below asks for types and symbolic dims"},
+    {"to_fp32", "recognition sees one dtype; first, so that folding folds in f32"},
+    {"constant_fold", "constant nodes become weights; exporters leave shape and mask arithmetic on constants"},
+    {"shape_fold", "shapes that symbolic dims prove constant, and the targets of reshapes"},
+    {"normalize", "one spelling for split, flatten and scalars, before rules that match them"},
+    {"simplify", "identities, casts and chains of views that exporters and the passes above left"},
+    {"constant_fold", "what shape_fold made constant"},
     {"cse", "exporters repeat masks, rotary tables and shape reads once a layer"},
     {"dce", "what folding and merging left without readers"},
+    {"infer_types", "the rewritten nodes' types, for recognition"},
 };
 
 constexpr PipelineRow kCompile[] = {

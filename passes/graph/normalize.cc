@@ -57,10 +57,12 @@ void SplitToSlices(Graph& graph, Node* n, PassContext& context) {
 void FlattenToReshape(Graph& graph, Node* n, PassContext& context) {
   const ir::Type &in = n->input(0)->type, &out = n->output()->type;
   if (!in.ranked || !out.ranked || out.rank() != 2) return;
-  const auto rows = out.shape[0] ? out.shape[0]->AsConst() : std::nullopt, cols = out.shape[1] ? out.shape[1]->AsConst() : std::nullopt;
+  const auto known = [](const ir::Dim& d) { return d ? d->AsConst().value_or(0) : 0; };
+  const int64_t rows = known(out.shape[0]), cols = known(out.shape[1]);
   std::array<int64_t, 2> target{};
-  if (cols && *cols > 0) target = {rows && *rows > 0 ? *rows : -1, *cols};
-  else if (rows && *rows > 0) target = {*rows, -1};
+  if (cols > 0) target = {rows > 0 ? rows : -1, cols};
+  else if (rows > 0) target = {rows, -1};
+  else if (n->Int("axis", 1) == 1) target = {0, -1};
   else return;
   n->op = "reshape";
   n->attrs.erase("axis");

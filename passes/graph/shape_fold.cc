@@ -103,6 +103,8 @@ Status ShapeFold(ir::Graph& graph, PassContext& context) {
       const std::string name = v->name;
       ir::Value* w = graph.AddWeight(name, std::move(t));
       graph.ReplaceAllUses(v, w);
+      graph.Rename(v, name + "_computed");
+      graph.Rename(w, name);
       context.Count("values");
     }
   }

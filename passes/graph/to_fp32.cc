@@ -36,6 +36,8 @@ void WidenAttrs(Node& n) {
 }
 
 void WidenWeights(Graph& graph, PassContext& context) {
+  // Casts go to the very front: every reader comes after them.
+  Node* const front = graph.nodes().empty() ? nullptr : graph.nodes().front().get();
   for (Value* w : graph.weights()) {
     if (!IsHalf(w->type.dtype)) continue;
     if (w->weight().bytes() <= context.options.small_weight_bytes) {
@@ -50,8 +52,6 @@ void WidenWeights(Graph& graph, PassContext& context) {
     }
     const std::vector<Node*> users = w->users();
     if (users.empty() && !graph.IsOutput(w)) continue;
-    // At the very front: every reader comes after it.
-    Node* front = graph.nodes().empty() ? nullptr : graph.nodes().front().get();
     Node* cast = graph.AddNode("cast", {w}, {w->name + "_f32"}, {{"to", kOnnxFloat}}, w->loc, front);
     ir::Type type = w->type;
     type.dtype = DType::kF32;
@@ -91,6 +91,9 @@ void Widen(Graph& graph, PassContext& context, int depth) {
 Status ToFp32(Graph& graph, PassContext& context) {
   HST_RETURN_IF_ERROR(ir::InferTypes(graph));   // a value without a type could hide a half
   if (!HasHalf(graph)) return {};
+  for (const auto& n : graph.nodes())
+    if (n->op == "bit_cast" && (IsHalf(n->input(0)->type.dtype) || IsHalf(n->output()->type.dtype)))
+      return Unsupported("[bit_cast] on a 16-bit float, whose bits f32 does not have (node \"", n->loc, "\")");
   Widen(graph, context, 0);
   return ir::InferTypes(graph);
 }
