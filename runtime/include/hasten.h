@@ -1,0 +1,348 @@
+/* hasten: the C interface of the runtime (libhasten). Open a compiled model,
+ * evaluate tokens of any number of sequences at once, sample, and turn text into
+ * tokens and back. The only public header; plain C99, also valid C++.
+ *
+ * Conventions
+ * - Every call that can fail returns an hst_status and takes an optional
+ *   `hst_error** error`: on failure a description that the caller frees with
+ *   hst_error_free, on success NULL. Nothing aborts, prints or throws.
+ * - NULL handles and NULL results are HST_USAGE; the *_free functions accept NULL.
+ * - Strings are UTF-8 with explicit lengths, not necessarily NUL-terminated.
+ *   Borrowed strings live as long as the handle they came from.
+ * - Option structs begin with `struct_size`, set to sizeof(the struct): use the
+ *   HST_..._INIT macros. Zero or NULL fields mean the default unless said otherwise.
+ * - Thread safety: an hst_model is immutable, any number of threads may use it.
+ *   An hst_context or hst_stream serves one call at a time (HST_USAGE when two
+ *   threads meet in one context), only hst_cancel may be called meanwhile.
+ *   There is no global state. The floating-point environment of the caller does
+ *   not change results and is left as it was.
+ */
+#ifndef HASTEN_H_
+#define HASTEN_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#error "hasten supports Linux only"
+#endif
+#define HST_API __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when a function or struct changes incompatibly. */
+#define HST_ABI_VERSION 1u
+
+typedef int32_t hst_status;
+#define HST_OK 0
+#define HST_USAGE 2         /* a wrong argument or call */
+#define HST_BAD_INPUT 3     /* the artifact or data is malformed */
+#define HST_RESOURCE 4      /* I/O, memory, KV cache full */
+#define HST_UNSUPPORTED 6   /* well-formed, but not handled */
+#define HST_INTERNAL 70     /* a bug of hasten's */
+#define HST_CANCELLED 130   /* hst_cancel was called */
+
+typedef struct hst_error hst_error;
+typedef struct hst_model hst_model;
+typedef struct hst_context hst_context;
+typedef struct hst_stream hst_stream;
+typedef struct hst_tokens hst_tokens;
+typedef struct hst_text hst_text;
+typedef uint64_t hst_sequence; /* of one context; 0 is none; never reused */
+
+/* ---- library ---------------------------------------------------------- */
+
+HST_API uint32_t hst_abi_version(void);  /* HST_ABI_VERSION of the library */
+HST_API const char* hst_version(void);   /* "0.1.0", NUL-terminated, static */
+
+HST_API hst_status hst_error_status(const hst_error* error);
+HST_API const char* hst_error_message(const hst_error* error); /* NUL-terminated, lives with the error */
+HST_API void hst_error_free(hst_error* error);
+
+/* ---- model ------------------------------------------------------------ */
+
+typedef void (*hst_log_fn)(void* user, const char* message, size_t size);
+
+typedef struct hst_model_options {
+  uint32_t struct_size;
+  uint32_t verify;      /* 1: check every digest first (reads the whole file) */
+  const char* isa;      /* NUL-terminated: "scalar", "avx2", "avxvnni", "avx512vnni"; NULL: best */
+  hst_log_fn log;       /* called from the calling thread of hst_model_open and hst_context_create */
+  void* log_user;
+} hst_model_options;
+#define HST_MODEL_OPTIONS_INIT {sizeof(hst_model_options), 0, NULL, NULL, NULL}
+
+/* Maps the artifact at `path` (NUL-terminated). The file must stay unchanged
+ * while the model lives; replace artifacts by rename. `options` may be NULL. */
+HST_API hst_status hst_model_open(const char* path, const hst_model_options* options, hst_model** model, hst_error** error);
+/* Contexts and streams keep what they need: order of freeing is free. */
+HST_API void hst_model_free(hst_model* model);
+/* Reads the whole file: every digest, every padding byte. */
+HST_API hst_status hst_model_verify(const hst_model* model, hst_error** error);
+
+#define HST_KV_I8 0
+#define HST_KV_F16 1
+#define HST_KV_F32 2
+
+typedef struct hst_model_info {
+  uint32_t struct_size;
+  uint32_t vocab;             /* token ids are below it */
+  int64_t max_positions;      /* tokens of a sequence */
+  uint32_t layers;            /* attention layers with KV state */
+  uint32_t outputs;
+  uint32_t instructions;
+  uint32_t token_types;       /* 0: the model has none */
+  uint32_t causal;            /* 0: an encoder, sequences are evaluated whole */
+  uint32_t kv_type;           /* HST_KV_... */
+  uint32_t has_tokenizer;
+  uint32_t has_chat_template; /* may open the tokenizer */
+  uint64_t file_bytes;
+} hst_model_info;
+#define HST_MODEL_INFO_INIT {sizeof(hst_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* `info->struct_size` must be set; as much as fits is filled. */
+HST_API hst_status hst_model_get_info(const hst_model* model, hst_model_info* info, hst_error** error);
+
+#define HST_STRING_PATH 0
+#define HST_STRING_ISA 1
+#define HST_STRING_ARCHITECTURE 2   /* the source's model_type, "" if unknown */
+#define HST_STRING_TOOL_VERSION 3
+#define HST_STRING_RECIPE 4         /* "key=value" lines */
+#define HST_STRING_SOURCE_DIGEST 5  /* SHA-256 in hexadecimal, "" if none */
+#define HST_STRING_CALIBRATION_DIGEST 6
+#define HST_STRING_LICENCE 7
+#define HST_STRING_CARD 8           /* quality card, JSON, "" when never gated */
+HST_API hst_status hst_model_get_string(const hst_model* model, uint32_t which, const char** data, size_t* size,
+                                        hst_error** error);
+
+typedef struct hst_generation {
+  uint32_t struct_size;
+  uint32_t do_sample;
+  const int32_t* eos_ids;     /* borrowed; generation ends at any of them */
+  size_t eos_count;
+  int32_t bos_id, pad_id;     /* -1: none */
+  float temperature, top_p, min_p, repetition_penalty;
+  int32_t top_k;
+  uint64_t max_length;        /* 0: not given */
+} hst_generation;
+#define HST_GENERATION_INIT {sizeof(hst_generation), 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+/* What the source model's generation_config says. */
+HST_API hst_status hst_model_get_generation(const hst_model* model, hst_generation* generation, hst_error** error);
+
+typedef struct hst_layer_info {
+  uint32_t struct_size;
+  uint32_t heads, kv_heads, head_dim, v_head_dim;
+  uint32_t causal;
+  int64_t window;             /* 0: none */
+  const char* past_k;         /* names in the source model, NUL-terminated, borrowed, "" if none */
+  const char* past_v;
+  const char* present_k;
+  const char* present_v;
+} hst_layer_info;
+#define HST_LAYER_INFO_INIT {sizeof(hst_layer_info), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL}
+HST_API hst_status hst_model_get_layer(const hst_model* model, uint32_t layer, hst_layer_info* info, hst_error** error);
+
+#define HST_OUTPUT_LOGITS 0
+#define HST_OUTPUT_HIDDEN 1
+
+typedef struct hst_output_info {
+  uint32_t struct_size;
+  uint32_t kind;              /* HST_OUTPUT_... */
+  const char* name;           /* NUL-terminated, borrowed */
+  int64_t cols;
+  int32_t row;                /* -1: a row for every wanted token; else only of that token (pooled) */
+} hst_output_info;
+#define HST_OUTPUT_INFO_INIT {sizeof(hst_output_info), 0, NULL, 0, 0}
+HST_API hst_status hst_model_get_output(const hst_model* model, uint32_t output, hst_output_info* info, hst_error** error);
+
+typedef struct hst_instruction_info {
+  uint32_t struct_size;
+  const char* op;             /* "Linear", NUL-terminated, static */
+  const char* kernel;         /* "linear_int4_avx2", NUL-terminated, static */
+  const char* loc;            /* source node, NUL-terminated, borrowed, "" if none */
+} hst_instruction_info;
+#define HST_INSTRUCTION_INFO_INIT {sizeof(hst_instruction_info), NULL, NULL, NULL}
+HST_API hst_status hst_model_get_instruction(const hst_model* model, uint32_t instruction, hst_instruction_info* info,
+                                             hst_error** error);
+
+/* ---- text ------------------------------------------------------------- */
+
+HST_API const int32_t* hst_tokens_data(const hst_tokens* tokens, size_t* count);
+HST_API void hst_tokens_free(hst_tokens* tokens);
+HST_API const char* hst_text_data(const hst_text* text, size_t* size); /* also NUL-terminated */
+HST_API void hst_text_free(hst_text* text);
+
+typedef struct hst_encode_options {
+  uint32_t struct_size;
+  uint32_t no_special_tokens; /* 1: without BOS, CLS and the like around the text */
+  uint32_t plain_special;     /* 1: "<|im_end|>" in the text is letters, not that token */
+  const char* pair;           /* second text of a pair (encoders), or NULL */
+  size_t pair_size;
+} hst_encode_options;
+#define HST_ENCODE_OPTIONS_INIT {sizeof(hst_encode_options), 0, 0, NULL, 0}
+HST_API hst_status hst_encode(const hst_model* model, const char* text, size_t size, const hst_encode_options* options,
+                              hst_tokens** tokens, hst_error** error);
+/* Always valid UTF-8. */
+HST_API hst_status hst_decode(const hst_model* model, const int32_t* tokens, size_t count, uint32_t keep_special,
+                              hst_text** text, hst_error** error);
+/* A token as the vocabulary spells it; HST_USAGE when there is none. */
+HST_API hst_status hst_token_text(const hst_model* model, int32_t token, hst_text** text, hst_error** error);
+/* The id of a vocabulary entry; HST_USAGE when there is none. */
+HST_API hst_status hst_token_id(const hst_model* model, const char* text, size_t size, int32_t* token, hst_error** error);
+
+typedef struct hst_string {
+  const char* data;
+  size_t size;
+} hst_string;
+
+typedef struct hst_chat_message {
+  hst_string role, content;
+} hst_chat_message;
+
+typedef struct hst_chat_variable { /* a further variable of the template */
+  hst_string name;
+  hst_string value;
+  uint32_t is_bool;           /* 1: `value` is "true" or "false" and becomes that */
+} hst_chat_variable;
+
+typedef struct hst_chat_options {
+  uint32_t struct_size;
+  uint32_t no_generation_prompt; /* 1: do not open the assistant's turn */
+  const char* template_name;  /* NUL-terminated; NULL: "default" or the only one */
+  int64_t now;                /* seconds since 1970 in the caller's zone, for templates that ask */
+  uint32_t has_now;
+  uint32_t reserved;
+  const hst_chat_variable* variables;
+  size_t variable_count;
+} hst_chat_options;
+#define HST_CHAT_OPTIONS_INIT {sizeof(hst_chat_options), 0, NULL, 0, 0, 0, NULL, 0}
+/* Renders the model's chat template. Encode the text with no_special_tokens = 1:
+ * templates write BOS themselves. */
+HST_API hst_status hst_chat_render(const hst_model* model, const hst_chat_message* messages, size_t count,
+                                   const hst_chat_options* options, hst_text** text, hst_error** error);
+
+typedef struct hst_stream_options {
+  uint32_t struct_size;
+  uint32_t keep_special;      /* 1: special tokens become text */
+  const hst_string* stops;    /* the text ends before the first of them; copied */
+  size_t stop_count;
+} hst_stream_options;
+#define HST_STREAM_OPTIONS_INIT {sizeof(hst_stream_options), 0, NULL, 0}
+/* Text of tokens as they come: characters split across tokens and possible
+ * beginnings of stop strings are held back. */
+HST_API hst_status hst_stream_create(const hst_model* model, const hst_stream_options* options, hst_stream** stream,
+                                     hst_error** error);
+/* The text that `token` releases, borrowed until the next call; may be empty.
+ * *stopped becomes 1 at a stop string. */
+HST_API hst_status hst_stream_push(hst_stream* stream, int32_t token, const char** text, size_t* size, uint32_t* stopped,
+                                   hst_error** error);
+HST_API hst_status hst_stream_finish(hst_stream* stream, const char** text, size_t* size, hst_error** error);
+HST_API void hst_stream_free(hst_stream* stream);
+
+/* ---- evaluating ------------------------------------------------------- */
+
+typedef struct hst_context_options {
+  uint32_t struct_size;
+  uint32_t threads;           /* with the caller; 0: one a hardware thread */
+  int64_t kv_tokens;          /* tokens of all sequences together; 0: the model's length, at most 8192 */
+  int64_t max_rows;           /* token rows of one step; 0: 512 (encoders: the model's length, at most 8192) */
+  int64_t prefill_chunk;      /* most tokens of one sequence in a step; 0: max_rows */
+  uint32_t profile;           /* 1: measure every instruction */
+  uint32_t reserved;
+} hst_context_options;
+#define HST_CONTEXT_OPTIONS_INIT {sizeof(hst_context_options), 0, 0, 0, 0, 0, 0}
+HST_API hst_status hst_context_create(const hst_model* model, const hst_context_options* options, hst_context** context,
+                                      hst_error** error);
+/* Cancels and waits for a call that another thread has in this context. */
+HST_API void hst_context_free(hst_context* context);
+
+typedef struct hst_context_info {
+  uint32_t struct_size;
+  uint32_t threads;
+  int64_t max_rows, kv_tokens, free_kv_tokens;
+} hst_context_info;
+#define HST_CONTEXT_INFO_INIT {sizeof(hst_context_info), 0, 0, 0, 0}
+HST_API hst_status hst_context_get_info(hst_context* context, hst_context_info* info, hst_error** error);
+
+HST_API hst_status hst_sequence_create(hst_context* context, hst_sequence* sequence, hst_error** error);
+/* A second sequence with the same tokens; their cache is shared, not copied. */
+HST_API hst_status hst_sequence_fork(hst_context* context, hst_sequence source, hst_sequence* sequence, hst_error** error);
+HST_API hst_status hst_sequence_truncate(hst_context* context, hst_sequence sequence, int64_t length, hst_error** error);
+HST_API hst_status hst_sequence_length(hst_context* context, hst_sequence sequence, int64_t* length, hst_error** error);
+HST_API hst_status hst_sequence_free(hst_context* context, hst_sequence sequence, hst_error** error);
+
+#define HST_WANT_NONE 0
+#define HST_WANT_LAST 1       /* output rows of the last token only */
+#define HST_WANT_ALL 2        /* of every token */
+
+typedef struct hst_eval_item {
+  uint32_t struct_size;       /* the same in every item of a call */
+  uint32_t want;              /* HST_WANT_... */
+  hst_sequence sequence;
+  const int32_t* tokens;
+  size_t count;               /* at least 1 */
+  const int32_t* token_types; /* `count` of them or NULL (all 0); models with token types only */
+} hst_eval_item;
+#define HST_EVAL_ITEM_INIT {sizeof(hst_eval_item), HST_WANT_LAST, 0, NULL, 0, NULL}
+
+/* Appends each item's tokens to its sequence (once a call) and makes the wanted
+ * output rows. An encoder's sequence is evaluated whole, what it held is dropped.
+ * Logits depend on a sequence's own tokens alone, to the last bit: not on other
+ * items, on how tokens are cut into calls, on threads or instruction set.
+ * On failure no sequence has changed, but an encoder's may be empty. */
+HST_API hst_status hst_evaluate(hst_context* context, const hst_eval_item* items, size_t count, hst_error** error);
+/* Thread-safe: makes the running hst_evaluate, or else the next one, return HST_CANCELLED. */
+HST_API void hst_cancel(hst_context* context);
+
+typedef struct hst_rows {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const float* data;          /* row r, column c at data[r * stride + c]; borrowed until the next hst_evaluate */
+  int64_t rows, cols, stride;
+} hst_rows;
+#define HST_ROWS_INIT {sizeof(hst_rows), 0, NULL, 0, 0, 0}
+/* Rows of output `output` for item `item` of the last hst_evaluate: one for
+ * HST_WANT_LAST, `count` for HST_WANT_ALL, in order of tokens. */
+HST_API hst_status hst_get_rows(hst_context* context, size_t item, uint32_t output, hst_rows* rows, hst_error** error);
+
+typedef struct hst_sample_options {
+  uint32_t struct_size;
+  float temperature;          /* 0: the likeliest token */
+  int32_t top_k;              /* 0: off */
+  float top_p;                /* 1: off */
+  float min_p;                /* 0: off */
+  float repetition_penalty;   /* 1: off */
+  uint64_t seed;
+} hst_sample_options;
+#define HST_SAMPLE_OPTIONS_INIT {sizeof(hst_sample_options), 1.0f, 0, 1.0f, 0.0f, 1.0f, 0}
+/* Chooses a token from `count` logits. The choice is a function of the logits,
+ * the options and `position` (the new token's index in its sequence) alone.
+ * `recent` are the tokens that the repetition penalty applies to. */
+HST_API hst_status hst_sample(hst_context* context, const float* logits, size_t count, const int32_t* recent,
+                              size_t recent_count, int64_t position, const hst_sample_options* options, int32_t* token,
+                              hst_error** error);
+
+/* ---- KV state --------------------------------------------------------- */
+
+/* A sequence's keys [kv_heads][length][head_dim] and values [kv_heads][length]
+ * [v_head_dim] of one layer as fp32; the counts must match. Exact for fp32 and
+ * fp16 caches, dequantized for INT8. */
+HST_API hst_status hst_kv_export(hst_context* context, hst_sequence sequence, uint32_t layer, float* k, size_t k_count,
+                                 float* v, size_t v_count, hst_error** error);
+/* Fills an empty sequence with `tokens` tokens; k and v have one array a layer. */
+HST_API hst_status hst_kv_import(hst_context* context, hst_sequence sequence, int64_t tokens, const float* const* k,
+                                 const float* const* v, uint32_t layers, hst_error** error);
+
+/* ---- measuring -------------------------------------------------------- */
+
+/* Of one instruction since the context was made; zeros without options.profile. */
+HST_API hst_status hst_get_profile(hst_context* context, uint32_t instruction, uint64_t* calls, uint64_t* nanoseconds,
+                                   hst_error** error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HASTEN_H_ */
