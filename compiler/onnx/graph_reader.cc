@@ -193,16 +193,4 @@ Status GraphImporter::Infer(ir::Node& node) {
   return op->infer(context);
 }
 
-std::optional<ir::Tensor> GraphImporter::Constant(ir::Value* value) {
-  if (value->is_weight()) return value->weight();
-  if (const auto known = values_.FindConst(value); known && value->type.ranked) {
-    Result<ir::Tensor> t = ir::Tensor::Uninitialized(DType::kI64, value->type.rank() == 0 ? std::vector<int64_t>() : std::vector<int64_t>{static_cast<int64_t>(known->size())});
-    if (t.ok() && t->elements() == static_cast<int64_t>(known->size())) {
-      std::copy(known->begin(), known->end(), t->mutable_data<int64_t>());
-      return *std::move(t);
-    }
-  }
-  return std::nullopt;
-}
-
 }  // namespace hasten::onnx_import

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "compiler/interp/interp.h"
 #include "compiler/ir/ops.h"
 #include "compiler/onnx/ops/converters.h"
 
@@ -23,9 +24,10 @@ const OpRow* FindRow(std::string_view domain, std::string_view name) {
   const auto it = std::find_if(std::begin(kRows), std::end(kRows),
                                [&](const OpRow& r) { return r.name == name && r.domain == domain; });
   if (it == std::end(kRows)) return nullptr;
-  // A one-to-one row counts once the IR has the op.
-  return it->convert == Direct && !ir::FindOp(SnakeName(name)) ? nullptr : it;
+  return it->convert == Direct && !HasOp(SnakeName(name)) ? nullptr : it;
 }
+
+bool HasOp(std::string_view ir_op) { return ir::FindOp(ir_op) && interp::CanEvaluate(ir_op); }
 
 std::optional<char> AttributeKind(const OpRow& row, std::string_view name) {
   for (std::string_view rest = row.attributes; !rest.empty();) {

@@ -1,6 +1,5 @@
 // Already quantized models are refused by name: their weights would be
 // quantized twice. The operators themselves run on activations.
-#include "compiler/ir/ops.h"
 #include "compiler/onnx/op_table.h"
 #include "compiler/onnx/ops/converters.h"
 
@@ -16,7 +15,7 @@ Status ImportQuantized(NodeImport& node) {
   const size_t weight = node.op == "DequantizeLinear" ? 0 : node.op.starts_with("QLinear") ? 3 : 1;
   const ir::Value* w = node.In(weight);
   if (w && w->is_weight() && w->type.rank() >= 2) return node.Refuse(kFix);
-  if (!ir::FindOp(SnakeName(node.op))) return node.Refuse("is not supported");
+  if (!HasOp(SnakeName(node.op))) return node.Refuse("is not supported");
   return Direct(node);
 }
 

@@ -1,25 +1,58 @@
-// Operators that changed their spelling between opsets 13 and 24: older nodes
-// are rewritten to what the newest opset says.
-#include "compiler/ir/ops.h"
+// Operators that changed their spelling: older nodes are rewritten to what the
+// newest opset says. Models from opset 13 on are the aim; what opsets 11 and 12
+// spell as an attribute comes along.
 #include "compiler/onnx/op_table.h"
 #include "compiler/onnx/ops/converters.h"
 
 namespace hasten::onnx_import {
+namespace {
 
-// Reduce* but ReduceSum: `axes` became an input in opset 18.
+// Turns an attribute of integers, which is input 1 from opset `since` on, into that input.
+Status AttributeToInput(NodeImport& node, const char* name, int64_t since) {
+  const auto it = node.attrs.find(name);
+  if (it == node.attrs.end()) return {};
+  if (node.opset >= since) return node.Bad("attribute \"", name, "\" is an input since opset ", since);
+  const auto values = std::get<std::vector<int64_t>>(it->second);
+  node.attrs.erase(it);
+  node.inputs.resize(1);
+  if (!values.empty()) node.inputs.push_back(node.Ints(values));
+  return {};
+}
+
+}  // namespace
+
+// Reduce*: `axes` became an input in opset 18, of ReduceSum in 13.
 Status ImportReduce(NodeImport& node) {
-  if (const auto it = node.attrs.find("axes"); it != node.attrs.end()) {
-    if (node.opset >= 18) return node.Bad("attribute \"axes\" is an input since opset 18");
-    const auto axes = std::get<std::vector<int64_t>>(it->second);
-    node.attrs.erase(it);
-    node.inputs.resize(1);
-    if (!axes.empty()) node.inputs.push_back(node.Ints(axes));
-  }
+  HST_RETURN_IF_ERROR(AttributeToInput(node, "axes", node.op == "ReduceSum" ? 13 : 18));
   return Direct(node);
+}
+
+// Squeeze and Unsqueeze: `axes` became an input in opset 13.
+Status ImportAxes(NodeImport& node) {
+  HST_RETURN_IF_ERROR(AttributeToInput(node, "axes", 13));
+  return Direct(node);
+}
+
+// Scatter (opset 9) was renamed ScatterElements.
+Status ImportScatter(NodeImport& node) {
+  node.op = "ScatterElements";
+  return Direct(node);
+}
+
+// Upsample (opset 9) is Resize with asymmetric coordinates.
+Status ImportUpsample(NodeImport& node) {
+  HST_RETURN_IF_ERROR(node.Needs(2));
+  if (!HasOp("resize")) return node.Refuse("is not supported");
+  const ir::Attrs attrs = {{"mode", node.Str("mode", "nearest")},
+                           {"coordinate_transformation_mode", std::string("asymmetric")},
+                           {"nearest_mode", std::string("floor")}};
+  node.SetOutput(0, node.Emit("resize", {node.In(0), nullptr, node.In(1)}, attrs));
+  return {};
 }
 
 // Split: `num_outputs` (opset 18) was the number of the node's outputs before.
 Status ImportSplit(NodeImport& node) {
+  HST_RETURN_IF_ERROR(AttributeToInput(node, "split", 13));
   const auto outs = static_cast<int64_t>(node.output_names.size());
   if (node.In(1)) {
     if (node.HasAttr("num_outputs")) return node.Bad("has both split sizes and num_outputs");
@@ -35,7 +68,7 @@ Status ImportSplit(NodeImport& node) {
 // GroupNormalization: opset 18 had a scale and a bias for each group, 21 has them for each channel.
 Status ImportGroupNormalization(NodeImport& node) {
   HST_RETURN_IF_ERROR(node.Needs(3));
-  if (!ir::FindOp("group_normalization")) return node.Refuse("is not supported");
+  if (!HasOp("group_normalization")) return node.Refuse("is not supported");
   if (node.opset < 21) {
     const int64_t groups = node.Int("num_groups", 0);
     if (groups < 1) return node.Bad("num_groups is ", groups);
@@ -57,7 +90,7 @@ Status ImportBatchNormalization(NodeImport& node) {
 
 // DFT: `axis` became an input in opset 20; its default was 1 and is -2 now.
 Status ImportDft(NodeImport& node) {
-  if (!ir::FindOp("dft")) return node.Refuse("is not supported");
+  if (!HasOp("dft")) return node.Refuse("is not supported");
   if (node.opset < 20) {
     node.inputs.resize(3, nullptr);
     node.inputs[2] = node.Scalar(node.Int("axis", 1));
@@ -68,7 +101,7 @@ Status ImportDft(NodeImport& node) {
 
 // GridSample: opset 20 renamed the modes.
 Status ImportGridSample(NodeImport& node) {
-  if (!ir::FindOp("grid_sample")) return node.Refuse("is not supported");
+  if (!HasOp("grid_sample")) return node.Refuse("is not supported");
   const std::string mode = node.Str("mode", "linear");
   if (mode == "bilinear") node.attrs["mode"] = std::string("linear");
   if (mode == "bicubic") node.attrs["mode"] = std::string("cubic");
@@ -77,7 +110,7 @@ Status ImportGridSample(NodeImport& node) {
 
 // RoiAlign: before opset 16 there was no half-pixel shift.
 Status ImportRoiAlign(NodeImport& node) {
-  if (!ir::FindOp("roi_align")) return node.Refuse("is not supported");
+  if (!HasOp("roi_align")) return node.Refuse("is not supported");
   if (node.opset < 16) node.attrs["coordinate_transformation_mode"] = std::string("output_half_pixel");
   return Direct(node);
 }

@@ -17,6 +17,9 @@ Status ImportLoop(NodeImport& node);
 
 // Versions.cc: operators whose older opsets spell things differently
 Status ImportReduce(NodeImport& node);
+Status ImportAxes(NodeImport& node);
+Status ImportScatter(NodeImport& node);
+Status ImportUpsample(NodeImport& node);
 Status ImportSplit(NodeImport& node);
 Status ImportGroupNormalization(NodeImport& node);
 Status ImportBatchNormalization(NodeImport& node);
