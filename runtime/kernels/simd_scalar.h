@@ -14,6 +14,16 @@
 #define HST_HOST_DEVICE
 #endif
 #define HST_MATH HST_HOST_DEVICE static inline
+// Before a loop over registers: gcc at -O2 leaves it rolled, and then the
+// registers live in memory. clang unrolls these by itself.
+// HST_KERNEL_LOOP: a function of its own, so that registers are allocated for
+// its loop alone (inlined into a large caller, gcc spills accumulators).
+#define HST_KERNEL_LOOP __attribute__((noinline))
+#if defined(__clang__)
+#define HST_UNROLL
+#else
+#define HST_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 namespace hasten {
 

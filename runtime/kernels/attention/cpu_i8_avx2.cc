@@ -13,6 +13,7 @@ namespace {
 using Prob = uint16_t;
 
 HST_MATH void StoreProbs(Prob* p, F8 v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), ToI16(v)); }
+HST_MATH int32_t QueryOffset(const int8_t*, int64_t) { return 0; }  // LoadKeys takes the offset away
 HST_MATH __m256i LoadKeys(const std::byte* k) {  // u8 with offset 128 to s8
   return _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(k)), _mm256_set1_epi8(-128));
 }
@@ -24,26 +25,32 @@ HST_MATH __m256i LoadKeys(const std::byte* k) {  // u8 with offset 128 to s8
 constexpr int kScoreRows = 3, kValueRows = 2;
 
 template <int N>
-void ScorePage(const I8Rows& r, const PageHead<const std::byte>& page, float* scores) {
+HST_KERNEL_LOOP void ScorePage(const I8Rows& r, const PageHead<const std::byte>& page, float* scores) {
   const float* k_scale = reinterpret_cast<const float*>(page.scales);
   const __m256i ones = _mm256_set1_epi16(1);
+  HST_UNROLL
   for (int j = 0; j < 64; j += 16) {
     __m256i acc[N][2];
+    HST_UNROLL
     for (auto& row : acc) row[0] = row[1] = _mm256_setzero_si256();
     for (int64_t d = 0; d < r.head_dim4; d += 4) {
       const std::byte* k = page.k + d * 64 + j * 4;
       const __m256i keys[2] = {LoadKeys(k), LoadKeys(k + 32)};
+      HST_UNROLL
       for (int n = 0; n < N; ++n) {
         int32_t four;
         memcpy(&four, r.q8 + n * r.q_stride + d, sizeof four);
         const __m256i q = _mm256_set1_epi32(four);
+        HST_UNROLL
         for (int h = 0; h < 2; ++h) {
           const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(keys[h]), _mm256_sign_epi8(q, keys[h]));
           acc[n][h] = _mm256_add_epi32(acc[n][h], _mm256_madd_epi16(pairs, ones));
         }
       }
     }
+    HST_UNROLL
     for (int n = 0; n < N; ++n)
+      HST_UNROLL
       for (int h = 0; h < 2; ++h)
         Store(scores + n * kSplitKeys + j + 8 * h,
               F8(_mm256_cvtepi32_ps(acc[n][h])) * (F8(r.q_scale[n]) * Load<F8>(k_scale + j + 8 * h)));
@@ -52,25 +59,32 @@ void ScorePage(const I8Rows& r, const PageHead<const std::byte>& page, float* sc
 
 // N rows x 16 columns: an accumulator holds 4 columns, two partial sums each.
 template <int N>
-void ValueColumns(const I8Rows& r, const std::byte* v, int64_t block, int64_t col, float* out) {
+HST_KERNEL_LOOP void ValueColumns(const I8Rows& r, const std::byte* v, int64_t block, int64_t col, float* out) {
   __m256i acc[N][4];
+  HST_UNROLL
   for (auto& row : acc)
+    HST_UNROLL
     for (auto& a : row) a = _mm256_setzero_si256();
   for (int g = 0; g < 16; ++g) {
     __m256i p[N];
+    HST_UNROLL
     for (int n = 0; n < N; ++n) {
       int64_t four;
       memcpy(&four, r.p + n * kSplitKeys + block * 64 + 4 * g, sizeof four);
       p[n] = _mm256_set1_epi64x(four);
     }
+    HST_UNROLL
     for (int c = 0; c < 4; ++c) {
       const __m256i values = _mm256_cvtepi8_epi16(
           _mm_loadu_si128(reinterpret_cast<const __m128i*>(v + (g * r.v_cols + col + 4 * c) * 4)));
+      HST_UNROLL
       for (int n = 0; n < N; ++n) acc[n][c] = _mm256_add_epi32(acc[n][c], _mm256_madd_epi16(values, p[n]));
     }
   }
+  HST_UNROLL
   for (int n = 0; n < N; ++n) {
     const F8 down = F8(r.down[n * 4 + block]);
+    HST_UNROLL
     for (int c = 0; c < 2; ++c) {
       const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[n][2 * c], acc[n][2 * c + 1]), 0xd8);
       float* o = out + n * r.v_cols + col + 8 * c;
