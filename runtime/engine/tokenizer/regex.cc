@@ -3,6 +3,8 @@
 #include "runtime/engine/tokenizer/regex.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <mutex>
 
 #include <oniguruma.h>
@@ -27,6 +29,60 @@ void InitializeOnig() {
     OnigEncoding encodings[] = {ONIG_ENCODING_UTF8};
     onig_initialize(encodings, 1);
   });
+}
+
+struct StandIn {
+  uint32_t first, last, older;
+};
+#include "runtime/engine/tokenizer/regex_stand_ins.inc"
+
+// Blocks of 256 code points that have stand-ins.
+constexpr size_t kBlocks = 0x1100;
+struct Blocks {
+  std::array<bool, kBlocks> has{};
+  Blocks() {
+    for (const StandIn& s : kStandIns)
+      for (uint32_t b = s.first >> 8; b <= s.last >> 8; ++b) has[b] = true;
+  }
+};
+
+// The `tokenizers` package carries a younger Oniguruma (Unicode 16). Characters
+// that ours does not know are matched as older ones of the same category, script
+// and length. False when the text has none, which is nearly always.
+bool Substitute(std::string_view text, std::string& out) {
+  static const Blocks blocks;
+  out.clear();
+  size_t copied = 0;
+  for (size_t i = 0; i < text.size();) {
+    if (static_cast<unsigned char>(text[i]) < 0x80) {
+      ++i;
+      continue;
+    }
+    int n = 0;
+    const uint32_t c = Utf8At(text.data() + i, &n);
+    if (blocks.has[c >> 8]) {
+      const auto* s = std::upper_bound(std::begin(kStandIns), std::end(kStandIns), c,
+                                       [](uint32_t v, const StandIn& x) { return v < x.first; });
+      if (s != std::begin(kStandIns) && c <= (s - 1)->last) {
+        out.append(text.substr(copied, i - copied));
+        AppendUtf8(out, (s - 1)->older);
+        copied = i + static_cast<size_t>(n);
+      }
+    }
+    i += static_cast<size_t>(n);
+  }
+  if (copied == 0) return false;
+  out.append(text.substr(copied));
+  return true;
+}
+
+// In the younger Oniguruma [:punct:] takes in symbols as well.
+std::string Modernize(std::string_view pattern) {
+  std::string out(pattern);
+  for (const auto& [what, with] : {std::pair<std::string_view, std::string_view>{"[:punct:]", "[\\p{P}\\p{S}]"},
+                                   {"[:^punct:]", "[^\\p{P}\\p{S}]"}})
+    for (size_t at = 0; (at = out.find(what, at)) != std::string::npos; at += with.size()) out.replace(at, what.size(), with);
+  return out;
 }
 
 struct SearchState {
@@ -65,9 +121,10 @@ Result<Pattern> Pattern::Compile(std::string_view text, bool is_regex, std::stri
   if (!is_regex && !text.empty()) return p;
   InitializeOnig();
   p.regex_ = std::make_unique<Regex>();
-  const auto* begin = reinterpret_cast<const OnigUChar*>(text.data());
+  const std::string source = Modernize(text);
+  const auto* begin = reinterpret_cast<const OnigUChar*>(source.data());
   OnigErrorInfo info;
-  const int rc = onig_new(&p.regex_->compiled, begin, begin + text.size(), ONIG_OPTION_NONE, ONIG_ENCODING_UTF8,
+  const int rc = onig_new(&p.regex_->compiled, begin, begin + source.size(), ONIG_OPTION_NONE, ONIG_ENCODING_UTF8,
                           ONIG_SYNTAX_ONIGURUMA, &info);
   if (rc != ONIG_NORMAL) {
     p.regex_->compiled = nullptr;
@@ -99,6 +156,8 @@ Status Pattern::SplitRegex(std::string_view text, std::vector<Match>& out) const
   SearchState state;
   if (!state.region || !state.param) return ResourceError(where_, ": no memory to match");
   onig_initialize_match_param(state.param);
+  std::string older;
+  if (Substitute(text, older)) text = older;
   // Honest patterns backtrack over one run of characters at most a few times;
   // a run may be the whole text, so the limits grow with it and no faster.
   const auto size = static_cast<unsigned>(text.size());

@@ -150,7 +150,9 @@ void AppendLower(std::string& out, uint32_t c) {
   } else if (c == 0x130) {
     out.append("i\xCC\x87");
   } else {
-    AppendUtf8(out, static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
+    const auto* younger = std::find_if(std::begin(kLowerDelta), std::end(kLowerDelta), [c](const Range& r) { return r.first == c; });
+    AppendUtf8(out, younger != std::end(kLowerDelta) ? younger->last
+                                                     : static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
   }
 }
 
