@@ -67,11 +67,29 @@ void Fill(const ir::Value& input, ir::Tensor& t, int64_t past, uint64_t seed) {
   }
 }
 
+// A cache input with a symbol where the cache it returns has a number (GenAI's
+// head size): the number.
+void TakeFromPresent(const ir::Graph& graph, const ir::Value& past, SymbolValues& out) {
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    const ir::Type& present = graph.outputs()[i]->type;
+    if (!graph.output_names()[i].starts_with("present") || present.shape.size() != past.type.shape.size()) continue;
+    for (size_t d = 0; d < present.shape.size(); ++d) {
+      const ir::Dim &in = past.type.shape[d], &made = present.shape[d];
+      const std::optional<int64_t> n = made ? made->AsConst() : std::nullopt;
+      if (!in || !n || in->Symbols().size() != 1) continue;
+      if (const std::string symbol = in->Symbols()[0]; *in == ir::Poly::Symbol(symbol)) out.emplace(symbol, *n);
+    }
+    return;
+  }
+}
+
 }  // namespace
 
 SymbolValues ChooseSymbols(const ir::Graph& graph, const SymbolValues& given) {
   SymbolValues out = given;
   bool has_past = false;
+  for (const ir::Value* input : graph.inputs())
+    if (Contains(input->name, "past") && input->type.ranked) TakeFromPresent(graph, *input, out);
   for (const ir::Value* input : graph.inputs())
     for (const ir::Dim& d : input->type.shape)
       for (const std::string& s : d ? d->Symbols() : std::vector<std::string>()) has_past |= IsPast(s);

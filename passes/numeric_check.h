@@ -15,16 +15,21 @@
 
 namespace hasten::passes {
 
-// The outputs of one graph on its seeded inputs.
-struct Outputs {
+// Tensors by the names of graph inputs or outputs.
+struct Named {
   std::vector<std::string> names;
   std::vector<ir::Tensor> values;
 };
-Result<Outputs> Evaluate(interp::Interpreter& interpreter, const ir::Graph& graph, const SymbolValues& symbols, uint64_t seed);
+
+// Seeded inputs of a graph as it is before any pass.
+Result<Named> MakeFeeds(const ir::Graph& graph, const SymbolValues& given, uint64_t seed);
+// The graph's outputs on those of the feeds that it still has as inputs, in the
+// dtype it has them. kInternal for an input that the feeds lack.
+Result<Named> Evaluate(interp::Interpreter& interpreter, const ir::Graph& graph, const Named& feeds);
 
 // Ok when `after` is within `numerics` of `before`, for each output that both
 // have by name; kInternal names the output and its worst element otherwise.
 // `error`: the largest |after - before| / max(1, max|before|).
-Status CompareOutputs(const Outputs& before, const Outputs& after, Numerics numerics, double* error);
+Status CompareOutputs(const Named& before, const Named& after, Numerics numerics, double* error);
 
 }  // namespace hasten::passes

@@ -36,8 +36,8 @@ class Runner {
     run.compute_fp32 = true;
     run.cancel = options_.cancel;
     HST_ASSIGN_OR_RETURN(interpreter_, interp::Interpreter::Create(run));
-    symbols_ = ChooseSymbols(graph_, options_.symbols);
-    Result<Outputs> first = Evaluate(*interpreter_, graph_, symbols_, options_.seed);
+    HST_ASSIGN_OR_RETURN(feeds_, MakeFeeds(graph_, options_.symbols, options_.seed));
+    Result<Named> first = Evaluate(*interpreter_, graph_, feeds_);
     if (!first.ok()) return std::move(first).status().Annotate("--verify=numeric: the graph as given cannot be interpreted");
     before_ = *std::move(first);
     return {};
@@ -91,7 +91,7 @@ class Runner {
   }
 
   Status CheckNumbers(const PassInfo& pass, PassStats& stats) {
-    Result<Outputs> after = Evaluate(*interpreter_, graph_, symbols_, options_.seed);
+    Result<Named> after = Evaluate(*interpreter_, graph_, feeds_);
     if (!after.ok()) return Internal("the graph it left cannot be interpreted: ", after.status().message());
     HST_RETURN_IF_ERROR(CompareOutputs(before_, *after, pass.numerics, &stats.numeric_error));
     before_ = *std::move(after);
@@ -128,8 +128,7 @@ class Runner {
   RunReport& report_;
   ir::DigestCache digests_;
   std::unique_ptr<interp::Interpreter> interpreter_;
-  SymbolValues symbols_;
-  Outputs before_;
+  Named feeds_, before_;
 };
 
 }  // namespace
