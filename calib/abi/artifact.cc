@@ -1,0 +1,198 @@
+#include "calib/abi/artifact.h"
+
+#include <chrono>
+#include <utility>
+
+namespace hasten::calib {
+namespace {
+
+// The C call's outcome as a Status; frees the error.
+Status ToStatus(hst_status code, hst_error* error) {
+  if (code == HST_OK) return {};
+  Status status(static_cast<Code>(code), error ? hst_error_message(error) : "failed");
+  hst_error_free(error);
+  return status;
+}
+
+// Calls f(..., &error).
+template <class F>
+Status Call(const F& f) {
+  hst_error* error = nullptr;
+  const hst_status code = f(&error);
+  return ToStatus(code, error);
+}
+
+std::vector<int32_t> TakeTokens(hst_tokens* tokens) {
+  size_t count = 0;
+  const int32_t* data = hst_tokens_data(tokens, &count);
+  std::vector<int32_t> out(data, data + count);
+  hst_tokens_free(tokens);
+  return out;
+}
+
+std::string TakeText(hst_text* text) {
+  size_t size = 0;
+  const char* data = hst_text_data(text, &size);
+  std::string out(data, size);
+  hst_text_free(text);
+  return out;
+}
+
+hst_string View(std::string_view s) { return {s.data(), s.size()}; }
+
+Status ReadGeneration(hst_model* model, ArtifactInfo& info) {
+  hst_generation g = HST_GENERATION_INIT;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_generation(model, &g, e); }));
+  info.eos_ids.assign(g.eos_ids, g.eos_ids + g.eos_count);
+  if (g.bos_id >= 0) info.bos_id = g.bos_id;
+  info.sampling.repetition_penalty = g.repetition_penalty;
+  if (!g.do_sample) return {};  // greedy; temperature and the like are not in force
+  info.sampling.temperature = g.temperature;
+  info.sampling.top_k = g.top_k;
+  info.sampling.top_p = g.top_p;
+  info.sampling.min_p = g.min_p;
+  return {};
+}
+
+// The logits, else the first output.
+Status FindMainOutput(hst_model* model, uint32_t outputs, ArtifactInfo& info) {
+  for (uint32_t i = 0; i < outputs; ++i) {
+    hst_output_info out = HST_OUTPUT_INFO_INIT;
+    HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_output(model, i, &out, e); }));
+    if (i == 0 || out.kind == HST_OUTPUT_LOGITS) info.output = i, info.output_row = out.row;
+    if (out.kind == HST_OUTPUT_LOGITS) return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const std::string& isa) {
+  std::unique_ptr<Artifact> artifact(new Artifact());
+  hst_model_options options = HST_MODEL_OPTIONS_INIT;
+  options.isa = isa.empty() ? nullptr : isa.c_str();
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_open(path.c_str(), &options, &artifact->model_, e); }));
+  hst_model_info info = HST_MODEL_INFO_INIT;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_info(artifact->model_, &info, e); }));
+  artifact->info_.vocab = info.vocab;
+  artifact->info_.max_positions = info.max_positions;
+  artifact->info_.causal = info.causal != 0;
+  artifact->info_.has_tokenizer = info.has_tokenizer != 0;
+  HST_RETURN_IF_ERROR(FindMainOutput(artifact->model_, info.outputs, artifact->info_));
+  HST_RETURN_IF_ERROR(ReadGeneration(artifact->model_, artifact->info_));
+  return artifact;
+}
+
+Artifact::~Artifact() { hst_model_free(model_); }
+
+Result<std::vector<int32_t>> Artifact::Encode(std::string_view text, bool special) const {
+  hst_encode_options options = HST_ENCODE_OPTIONS_INIT;
+  options.no_special_tokens = special ? 0 : 1;
+  hst_tokens* tokens = nullptr;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_encode(model_, text.data(), text.size(), &options, &tokens, e); }));
+  return TakeTokens(tokens);
+}
+
+Result<std::string> Artifact::Decode(std::span<const int32_t> tokens) const {
+  hst_text* text = nullptr;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_decode(model_, tokens.data(), tokens.size(), 0, &text, e); }));
+  return TakeText(text);
+}
+
+Result<std::vector<int32_t>> Artifact::EncodeChat(std::string_view system, std::string_view user) const {
+  std::vector<hst_chat_message> messages;
+  if (!system.empty()) messages.push_back({View("system"), View(system)});
+  messages.push_back({View("user"), View(user)});
+  hst_text* text = nullptr;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_chat_render(model_, messages.data(), messages.size(), nullptr, &text, e); }));
+  return Encode(TakeText(text), /*special=*/false);
+}
+
+Result<std::unique_ptr<Session>> Session::Create(const Artifact& artifact, const SessionOptions& options) {
+  std::unique_ptr<Session> session(new Session());
+  session->output_ = artifact.info().output;
+  hst_context_options how = HST_CONTEXT_OPTIONS_INIT;
+  how.threads = static_cast<uint32_t>(options.threads);
+  how.prefill_chunk = options.prefill_chunk;
+  how.kv_tokens = options.capacity;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_context_create(artifact.get(), &how, &session->context_, e); }));
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_sequence_create(session->context_, &session->sequence_, e); }));
+  if (options.cancel) {
+    session->watcher_ = std::jthread([context = session->context_, cancel = options.cancel](std::stop_token stop) {
+      while (!stop.stop_requested() && !*cancel) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      if (*cancel) hst_cancel(context);
+    });
+  }
+  return session;
+}
+
+Session::~Session() {
+  watcher_ = {};  // ends before its context does
+  hst_context_free(context_);
+}
+
+Result<RowBlock> Session::Evaluate(std::span<const int32_t> tokens, Rows rows) {
+  hst_eval_item item = HST_EVAL_ITEM_INIT;
+  item.want = rows == Rows::kNone ? HST_WANT_NONE : rows == Rows::kLast ? HST_WANT_LAST : HST_WANT_ALL;
+  item.sequence = sequence_;
+  item.tokens = tokens.data();
+  item.count = tokens.size();
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_evaluate(context_, &item, 1, e); }));
+  length_ += static_cast<int64_t>(tokens.size());
+  if (rows == Rows::kNone) return RowBlock();
+  hst_rows block = HST_ROWS_INIT;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_get_rows(context_, 0, output_, &block, e); }));
+  return RowBlock{block.data, block.rows, block.cols, block.stride};
+}
+
+Result<int32_t> Session::Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
+  hst_sample_options options = HST_SAMPLE_OPTIONS_INIT;
+  options.temperature = sampling.temperature;
+  options.top_k = sampling.top_k;
+  options.top_p = sampling.top_p;
+  options.min_p = sampling.min_p;
+  options.repetition_penalty = sampling.repetition_penalty;
+  options.seed = sampling.seed;
+  int32_t token = 0;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) {
+    return hst_sample(context_, logits.data(), logits.size(), history.data(), history.size(), static_cast<int64_t>(history.size()),
+                      &options, &token, e);
+  }));
+  return token;
+}
+
+Status Session::Reset() {
+  length_ = 0;
+  return Call([&](hst_error** e) { return hst_sequence_truncate(context_, sequence_, 0, e); });
+}
+
+Result<std::unique_ptr<TextStream>> TextStream::Create(const Artifact& artifact, std::span<const std::string> stops) {
+  std::unique_ptr<TextStream> stream(new TextStream());
+  std::vector<hst_string> views;
+  for (const std::string& stop : stops) views.push_back(View(stop));
+  hst_stream_options options = HST_STREAM_OPTIONS_INIT;
+  options.stops = views.data();
+  options.stop_count = views.size();
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_stream_create(artifact.get(), &options, &stream->stream_, e); }));
+  return stream;
+}
+
+TextStream::~TextStream() { hst_stream_free(stream_); }
+
+Result<std::string> TextStream::Push(int32_t token) {
+  const char* text = nullptr;
+  size_t size = 0;
+  uint32_t stopped = 0;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_stream_push(stream_, token, &text, &size, &stopped, e); }));
+  stopped_ = stopped_ || stopped != 0;
+  return std::string(text ? text : "", size);
+}
+
+Result<std::string> TextStream::Finish() {
+  const char* text = nullptr;
+  size_t size = 0;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_stream_finish(stream_, &text, &size, e); }));
+  return std::string(text ? text : "", size);
+}
+
+}  // namespace hasten::calib

@@ -1,0 +1,154 @@
+#include "calib/compile/driver.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "calib/compile/companions.h"
+#include "calib/compile/generation.h"
+#include "calib/compile/model_info.h"
+#include "calib/compile/round_trip.h"
+#include "calib/compile/weights.h"
+#include "compiler/artifact/writer.h"
+#include "compiler/onnx/import.h"
+#include "compiler/plan/plan.h"
+#include "compiler/tokenizer/import.h"
+#include "runtime/base/threads.h"
+
+namespace hasten::calib {
+namespace {
+
+std::string_view KvName(KvType type) {
+  switch (type) {
+    case KvType::kI8: return "int8";
+    case KvType::kF16: return "fp16";
+    case KvType::kF32: return "fp32";
+  }
+  return "";
+}
+
+// One compilation, stage by stage.
+class Compilation {
+ public:
+  Compilation(const CompileOptions& options, CompileReport& report) : o_(options), report_(report) {
+    report_.weights = o_.weights;
+    report_.head = o_.head.value_or(DefaultHead(o_.weights));
+    report_.embed = o_.embed.value_or(report_.head);
+  }
+
+  Status Run() {
+    // First, so that a target that cannot be written costs no time.
+    HST_ASSIGN_OR_RETURN(writer_, ArtifactWriter::Create(o_.output, o_.cancel));
+    HST_RETURN_IF_ERROR(Import());
+    HST_RETURN_IF_ERROR(RunPasses());
+    HST_RETURN_IF_ERROR(Write());
+    HST_RETURN_IF_ERROR(Check());
+    HST_RETURN_IF_ERROR(Cancelled());
+    return writer_->Commit();
+  }
+
+ private:
+  Status Cancelled() const {
+    return o_.cancel && *o_.cancel ? Status(Code::kCancelled, "interrupted") : Status();
+  }
+  Status Stage(std::string_view name) {
+    HST_RETURN_IF_ERROR(Cancelled());
+    if (o_.stage) o_.stage(name);
+    return {};
+  }
+
+  Status Import() {
+    HST_RETURN_IF_ERROR(Stage("import"));
+    HST_ASSIGN_OR_RETURN(model_, ImportModel(o_.model));
+    for (const SourceFile& file : model_.files) report_.source_bytes += file.bytes.size();
+    HST_ASSIGN_OR_RETURN(companions_, ReadCompanions(model_.folder));
+    HST_ASSIGN_OR_RETURN(generation_, ReadGenerationDefaults(companions_.generation_config, companions_.config));
+    if (!o_.tokenizer) return {};
+    if (companions_.tokenizer_json.empty()) {
+      return BadInput(model_.folder.empty() ? "." : model_.folder, ": tokenizer.json is missing; put the model's own beside it, "
+                      "or compile with --no-tokenizer and give token ids to run");
+    }
+    Result<std::vector<uint8_t>> packed =
+        ImportTokenizer(companions_.tokenizer_json, companions_.tokenizer_config, companions_.chat_template);
+    if (!packed.ok()) return std::move(packed).status().Annotate("tokenizer.json");
+    tokenizer_ = *std::move(packed);
+    return {};
+  }
+
+  Status RunPasses() {
+    HST_RETURN_IF_ERROR(Stage("passes"));
+    HST_ASSIGN_OR_RETURN(const std::vector<const passes::PassInfo*> list, passes::ResolvePasses(o_.pipeline));
+    passes::RunOptions run = o_.passes;
+    run.cancel = o_.cancel;
+    HST_RETURN_IF_ERROR(passes::RunPasses(*model_.graph, list, run, &report_.passes));
+    if (report_.passes.stopped) return UsageError("--stop-after ends the pipeline early; no artifact was written");
+    return {};
+  }
+
+  Status Write() {
+    plan::PlanOptions options;
+    options.weights = o_.weights;
+    options.head = report_.head;
+    options.embed = report_.embed;
+    options.kv = o_.kv;
+    options.max_positions = static_cast<int64_t>(std::min(generation_.max_positions, uint64_t{1} << 40));
+    HST_ASSIGN_OR_RETURN(const plan::ProgramPlan plan, plan::MakePlan(*model_.graph, options));
+    report_.tensors = plan.tensors.size();
+    report_.instructions = plan.instrs.size();
+    report_.layers = plan.layers.size();
+    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, plan::SerializeProgram(plan)));
+    HST_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> pool, ThreadPool::Create(o_.threads));
+    HST_RETURN_IF_ERROR(Stage("pack"));
+    HST_RETURN_IF_ERROR(WriteWeights(plan, *pool, {o_.update, o_.cancel}, *writer_));
+    if (o_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
+    HST_RETURN_IF_ERROR(Stage("digest"));
+    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kModelInfo, BuildModelInfo(generation_, MakeProvenance())));
+    return writer_->Finish();
+  }
+
+  Provenance MakeProvenance() const {
+    Provenance p;
+    p.tool_version = o_.tool_version;
+    p.source = DigestSource(model_);
+    p.recipe = {{"weights", std::string(GetScheme(report_.weights).name)},
+                {"head", std::string(GetScheme(report_.head).name)},
+                {"embed", std::string(GetScheme(report_.embed).name)},
+                {"kv", std::string(KvName(o_.kv))},
+                {"quantizer", "round-to-nearest"}};
+    for (const std::string& pass : o_.passes.disable) p.recipe["disable-pass." + pass] = "1";
+    p.licence = companions_.licence;
+    return p;
+  }
+
+  Status Check() {
+    HST_RETURN_IF_ERROR(Stage("check"));
+    RoundTripOptions options;
+    options.model = o_.model;
+    options.artifact = writer_->pending_path();
+    options.shown_as = o_.output;
+    options.lossless = !GetScheme(report_.weights).integer && !GetScheme(report_.head).integer &&
+                       !GetScheme(report_.embed).integer && o_.kv == KvType::kF32;
+    options.threads = o_.threads;
+    options.cancel = o_.cancel;
+    HST_ASSIGN_OR_RETURN(const RoundTripReport checked, CheckRoundTrip(options));
+    report_.agreement = checked.agreement;
+    report_.artifact_bytes = checked.artifact_bytes;
+    return {};
+  }
+
+  const CompileOptions& o_;
+  CompileReport& report_;
+  std::unique_ptr<ArtifactWriter> writer_;
+  ImportedModel model_;
+  Companions companions_;
+  GenerationDefaults generation_;
+  std::vector<uint8_t> tokenizer_;
+};
+
+}  // namespace
+
+Scheme DefaultHead(Scheme weights) { return GetScheme(weights).bits == 4 ? Scheme::kI8G64 : weights; }
+
+Status CompileModel(const CompileOptions& options, CompileReport* report) { return Compilation(options, *report).Run(); }
+
+}  // namespace hasten::calib

@@ -1,0 +1,142 @@
+// hasten bench: how fast an artifact loads, reads a prompt and decodes.
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "calib/abi/artifact.h"
+#include "cli/command.h"
+#include "cli/terminal.h"
+#include "cli/threads.h"
+
+namespace hasten::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct BenchCommand {
+  std::string artifact, isa;
+  int64_t prompt_tokens = 512, new_tokens = 128, rounds = 3, prefill_chunk = 0;
+  int threads = 0;
+  bool json = false;
+};
+
+struct Series {
+  const char* key;
+  const char* unit;
+  bool larger_is_better;
+  std::vector<double> rounds;
+
+  double Best() const { return larger_is_better ? *std::max_element(rounds.begin(), rounds.end()) : *std::min_element(rounds.begin(), rounds.end()); }
+  double Median() const {
+    std::vector<double> sorted = rounds;
+    std::sort(sorted.begin(), sorted.end());
+    const size_t n = sorted.size();
+    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+  }
+};
+
+enum Kind { kPrefill, kDecode, kLoad, kFirst, kMemory, kSize };
+
+std::vector<Series> EmptySeries() {
+  return {{"prefill_tokens_per_s", "tokens/s", true, {}}, {"decode_tokens_per_s", "tokens/s", true, {}},
+          {"load_ms", "ms", false, {}},                   {"time_to_first_token_ms", "ms", false, {}},
+          {"peak_rss_mb", "MB", false, {}},               {"artifact_bytes", "bytes", false, {}}};
+}
+
+double Seconds(Clock::time_point begin, Clock::time_point end) { return std::chrono::duration<double>(end - begin).count(); }
+
+// Starts the peak of resident memory anew (proc(5), clear_refs), where that is allowed.
+void ResetPeakMemory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+double PeakMemoryMb() {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("VmHWM:")) return std::strtod(line.c_str() + 6, nullptr) * 1024 / 1e6;
+  }
+  return 0;
+}
+
+// Ids spread over the vocabulary; what they are does not change the time.
+std::vector<int32_t> PromptOf(int64_t count, int64_t vocab) {
+  std::vector<int32_t> tokens;
+  for (int64_t i = 0; i < count; ++i) tokens.push_back(static_cast<int32_t>((i * 7919 + 13) % vocab));
+  return tokens;
+}
+
+Status OneRound(const BenchCommand& c, const Context& context, std::vector<Series>& series) {
+  ResetPeakMemory();
+  const Clock::time_point begin = Clock::now();
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(c.artifact, c.isa));
+  if (!artifact->info().causal) return UsageError(c.artifact, " is an encoder; bench measures generation");
+  calib::SessionOptions options{.threads = ThreadsOf(c.threads), .prefill_chunk = c.prefill_chunk, .cancel = context.interrupted};
+  options.capacity = c.prompt_tokens + c.new_tokens;
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Session> session, calib::Session::Create(*artifact, options));
+  const Clock::time_point loaded = Clock::now();
+  std::vector<int32_t> history = PromptOf(c.prompt_tokens, artifact->info().vocab);
+  HST_ASSIGN_OR_RETURN(calib::RowBlock logits, session->Evaluate(history, calib::Rows::kLast));
+  const Clock::time_point read = Clock::now();
+  HST_ASSIGN_OR_RETURN(int32_t token, session->Sample(logits.At(0), history, {}));
+  const Clock::time_point first = Clock::now();
+  for (int64_t i = 0; i < c.new_tokens; ++i) {
+    history.push_back(token);
+    HST_ASSIGN_OR_RETURN(logits, session->Evaluate({&history.back(), 1}, calib::Rows::kLast));
+    HST_ASSIGN_OR_RETURN(token, session->Sample(logits.At(0), history, {}));
+  }
+  const Clock::time_point done = Clock::now();
+  series[kPrefill].rounds.push_back(static_cast<double>(c.prompt_tokens) / Seconds(loaded, read));
+  series[kDecode].rounds.push_back(static_cast<double>(c.new_tokens) / Seconds(first, done));
+  series[kLoad].rounds.push_back(1e3 * Seconds(begin, loaded));
+  series[kFirst].rounds.push_back(1e3 * Seconds(loaded, first));
+  series[kMemory].rounds.push_back(PeakMemoryMb());
+  std::ifstream file(c.artifact, std::ios::ate | std::ios::binary);
+  series[kSize].rounds.push_back(static_cast<double>(file.tellg()));
+  return {};
+}
+
+Status Print(const BenchCommand& c, const std::vector<Series>& all) {
+  nlohmann::ordered_json report;
+  TextTable table;
+  table.Row({"", "best", "median", "unit"});
+  for (const Series& s : all) {
+    report[s.key] = {{"best", s.Best()}, {"median", s.Median()}, {"rounds", s.rounds}};
+    const int digits = s.larger_is_better || s.Best() < 1000 ? 1 : 0;
+    table.Row({s.key, Fixed(s.Best(), digits), Fixed(s.Median(), digits), s.unit});
+  }
+  return WriteOut(c.json ? report.dump(2) + "\n" : table.Text());
+}
+
+Result<int> Run(const BenchCommand& c, const Context& context) {
+  std::vector<Series> series = EmptySeries();
+  Progress progress(c.json);
+  progress.Stage(StrCat("bench: ", c.prompt_tokens, " prompt and ", c.new_tokens, " new tokens, ", ThreadsOf(c.threads), " threads"));
+  for (int64_t round = 0; round < c.rounds; ++round) {
+    HST_RETURN_IF_ERROR(OneRound(c, context, series));
+    progress.Update(static_cast<uint64_t>(round + 1), static_cast<uint64_t>(c.rounds));
+  }
+  progress.End();
+  HST_RETURN_IF_ERROR(Print(c, series));
+  return 0;
+}
+
+}  // namespace
+
+Action AddBench(CLI::App& app) {
+  const auto c = std::make_shared<BenchCommand>();
+  app.add_option("artifact", c->artifact, "The compiled model")->required()->type_name("out.hst");
+  app.add_option("--prompt-tokens", c->prompt_tokens, "Tokens of the prompt [512]")->check(CLI::Range(int64_t{1}, int64_t{1} << 24))->type_name("N");
+  app.add_option("--new-tokens", c->new_tokens, "Tokens decoded after it [128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 24))->type_name("N");
+  app.add_option("--rounds", c->rounds, "Rounds; each opens the artifact anew [3]")->check(CLI::Range(int64_t{1}, int64_t{1000}))->type_name("N");
+  app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
+  app.add_option("--prefill-chunk", c->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
+      ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N");
+  app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
+  app.add_flag("--json", c->json, "Print best, median and rounds of every figure as JSON");
+  return [c](const Context& context) { return Run(*c, context); };
+}
+
+}  // namespace hasten::cli

@@ -1,0 +1,115 @@
+// hasten compile: an ONNX model to one .hst file.
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "calib/compile/driver.h"
+#include "cli/command.h"
+#include "cli/pass_options.h"
+#include "cli/terminal.h"
+#include "cli/threads.h"
+
+namespace hasten::cli {
+namespace {
+
+struct CompileCommand {
+  std::string model, output, weights = "int4:64", head, embed, kv = "int8";
+  int threads = 0;
+  bool json = false, no_tokenizer = false;
+  PassOptions passes;
+};
+
+Result<KvType> ParseKv(const std::string& name) {
+  if (name == "int8") return KvType::kI8;
+  if (name == "fp16") return KvType::kF16;
+  if (name == "fp32") return KvType::kF32;
+  return UsageError("--kv ", name, ": the cache is int8, fp16 or fp32");
+}
+
+Result<std::optional<Scheme>> OptionalScheme(const std::string& name) {
+  if (name.empty()) return std::optional<Scheme>();
+  HST_ASSIGN_OR_RETURN(const Scheme scheme, ParseScheme(name));
+  return std::optional<Scheme>(scheme);
+}
+
+Result<calib::CompileOptions> OptionsOf(const CompileCommand& c, const Context& context) {
+  calib::CompileOptions options;
+  options.model = c.model;
+  options.output = c.output;
+  HST_ASSIGN_OR_RETURN(options.weights, ParseScheme(c.weights));
+  HST_ASSIGN_OR_RETURN(options.head, OptionalScheme(c.head));
+  HST_ASSIGN_OR_RETURN(options.embed, OptionalScheme(c.embed));
+  HST_ASSIGN_OR_RETURN(options.kv, ParseKv(c.kv));
+  options.threads = ThreadsOf(c.threads);
+  options.tokenizer = !c.no_tokenizer;
+  options.tool_version = HASTEN_VERSION;
+  HST_ASSIGN_OR_RETURN(options.passes, RunOptionsOf(c.passes, context.interrupted));
+  options.cancel = context.interrupted;
+  return options;
+}
+
+Status PrintReport(const CompileCommand& c, const calib::CompileReport& r, double seconds) {
+  if (c.json) {
+    nlohmann::ordered_json report;
+    report["artifact"] = c.output;
+    report["artifact_bytes"] = r.artifact_bytes;
+    report["source_bytes"] = r.source_bytes;
+    report["weights"] = GetScheme(r.weights).name;
+    report["head"] = GetScheme(r.head).name;
+    report["embed"] = GetScheme(r.embed).name;
+    report["kv"] = c.kv;
+    report["layers"] = r.layers;
+    report["instructions"] = r.instructions;
+    report["tensors"] = r.tensors;
+    report["check_cosine"] = r.agreement;
+    report["seconds"] = seconds;
+    if (c.passes.stats) report["passes"] = nlohmann::ordered_json::parse(passes::StatsJson(r.passes))["passes"];
+    return WriteOut(report.dump(2) + "\n");
+  }
+  if (c.passes.stats) Note(passes::StatsTable(r.passes));
+  return WriteOut(StrCat(c.output, ": ", HumanBytes(r.artifact_bytes), " from ", HumanBytes(r.source_bytes), ", weights ",
+                         GetScheme(r.weights).name, ", head ", GetScheme(r.head).name, ", KV cache ", c.kv, ", ", r.layers,
+                         " layers, ", r.instructions, " instructions; checked against the original: cosine ",
+                         Fixed(r.agreement, 4), "\n"));
+}
+
+Result<int> Run(const CompileCommand& c, const Context& context) {
+  HST_ASSIGN_OR_RETURN(calib::CompileOptions options, OptionsOf(c, context));
+  Progress progress(c.json);
+  options.stage = [&progress](std::string_view name) { progress.Stage(name); };
+  options.update = [&progress](uint64_t done, uint64_t total) { progress.Update(done, total); };
+  const auto begin = std::chrono::steady_clock::now();
+  calib::CompileReport report;
+  const Status status = calib::CompileModel(options, &report);
+  progress.End();
+  for (const std::string& note : report.passes.notes) Note(note);
+  if (!status.ok() && c.passes.stats) Note(passes::StatsTable(report.passes));
+  HST_RETURN_IF_ERROR(status);
+  HST_RETURN_IF_ERROR(PrintReport(c, report, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()));
+  return 0;
+}
+
+}  // namespace
+
+Action AddCompile(CLI::App& app) {
+  const auto c = std::make_shared<CompileCommand>();
+  app.add_option("model", c->model, "A folder with model.onnx and tokenizer.json, or an .onnx file")->required()->type_name("MODEL");
+  app.add_option("-o,--output", c->output, "The artifact to write")->required()->type_name("out.hst");
+  const char* group = "Precision";
+  app.add_option("--weights", c->weights, "int4:G, int8:G (G: 32, 64, 128), int8 per channel, fp16, fp32 [int4:64]")->type_name("SCHEME")->group(group);
+  app.add_option("--head", c->head, "Of the last linear [--weights, but int8:64 for INT4]")->type_name("SCHEME")->group(group);
+  app.add_option("--embed", c->embed, "Of the token table [--head]; one shared with the head is stored once")->type_name("SCHEME")->group(group);
+  app.add_option("--kv", c->kv, "Of the KV cache: int8, fp16, fp32 [int8]")->type_name("TYPE")->group(group);
+  app.add_flag("--no-tokenizer", c->no_tokenizer, "Leave the tokenizer out; the artifact takes token ids only");
+  app.add_option("--threads", c->threads, "Threads [one a core]; the bytes of the result do not depend on it")
+      ->check(CLI::Range(1, 256))->type_name("N");
+  app.add_flag("--json", c->json, "Print the report as JSON");
+  AddPassOptions(app, c->passes);
+  app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
+  return [c](const Context& context) { return Run(*c, context); };
+}
+
+}  // namespace hasten::cli
