@@ -146,6 +146,7 @@ class Context {
   std::vector<SequenceView> views_;
 
   std::vector<Progress> progress_;
+  std::vector<SequenceId> called_;         // the call's sequences, sorted
   std::vector<Piece> pieces_;              // [item][output]
   std::vector<std::vector<float>> stores_;  // by output: rows kept over several steps
   size_t items_ = 0;

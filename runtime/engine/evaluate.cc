@@ -49,10 +49,10 @@ Status Context::CheckItems(std::span<const EvalItem> items) {
     progress_.push_back({slot, 0, before});
   }
   // Each sequence once: ids are compared sorted, for calls with many items.
-  std::vector<SequenceId> ids;
-  for (const EvalItem& item : items) ids.push_back(item.sequence);
-  std::sort(ids.begin(), ids.end());
-  if (const auto twice = std::adjacent_find(ids.begin(), ids.end()); twice != ids.end())
+  called_.clear();
+  for (const EvalItem& item : items) called_.push_back(item.sequence);
+  std::sort(called_.begin(), called_.end());
+  if (const auto twice = std::adjacent_find(called_.begin(), called_.end()); twice != called_.end())
     return UsageError("evaluate: sequence ", *twice, " appears twice");
   return {};
 }

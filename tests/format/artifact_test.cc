@@ -8,13 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <random>
 
-#include "runtime/base/sha256.h"
+#include "tests/format/raw_artifact.h"
 #include "tests/format/tiny_model.h"
 
 namespace hasten::testing {
@@ -25,46 +23,6 @@ using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 using Bytes = std::vector<char>;
 
-Bytes ReadAll(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return Bytes(std::istreambuf_iterator<char>(in), {});
-}
-void WriteAll(const std::string& path, const Bytes& bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
-
-FileHeader HeaderOf(const Bytes& b) {
-  FileHeader h;
-  std::memcpy(&h, b.data(), sizeof h);
-  return h;
-}
-SectionEntry EntryOf(const Bytes& b, uint32_t i) {
-  SectionEntry e;
-  std::memcpy(&e, b.data() + HeaderOf(b).table_offset + i * sizeof e, sizeof e);
-  return e;
-}
-void SetEntry(Bytes& b, uint32_t i, const SectionEntry& e) {
-  std::memcpy(b.data() + HeaderOf(b).table_offset + i * sizeof e, &e, sizeof e);
-}
-
-// Makes the digests right again, as an attacker would.
-void Sign(Bytes& b) {
-  FileHeader h = HeaderOf(b);
-  std::memset(h.digest, 0, sizeof h.digest);
-  Sha256 s;
-  s.Update(&h, sizeof h);
-  if (h.table_offset <= b.size()) s.Update(b.data() + h.table_offset, b.size() - h.table_offset);
-  const Sha256Digest d = s.Finish();
-  std::memcpy(b.data() + offsetof(FileHeader, digest), d.data(), d.size());
-}
-void SignSection(Bytes& b, uint32_t i) {
-  SectionEntry e = EntryOf(b, i);
-  const Sha256Digest d = Sha256Of(std::as_bytes(std::span(b.data() + e.offset, e.size)));
-  std::copy(d.begin(), d.end(), e.digest);
-  SetEntry(b, i, e);
-  Sign(b);
-}
-
 class ArtifactTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -73,43 +31,43 @@ class ArtifactTest : public ::testing::Test {
     TinyConfig c;
     c.hidden = 32, c.inter = 32, c.vocab = 20, c.layers = 1;
     ASSERT_TRUE(WriteTinyModel(MakeTinyModel(c), Path("good.hst")).ok());
-    good_ = ReadAll(Path("good.hst"));
+    good_ = RawArtifact::Read(Path("good.hst"));
   }
   void TearDown() override { fs::remove_all(dir_); }
 
   std::string Path(const std::string& name) const { return (dir_ / name).string(); }
-  Status OpenBytes(const Bytes& b) const {
-    WriteAll(Path("m.hst"), b);
-    auto r = ArtifactFile::Open(Path("m.hst"));
-    return r.ok() ? Status() : r.status();
+  Result<std::shared_ptr<const ArtifactFile>> OpenBytes(const Bytes& b) {
+    EXPECT_TRUE(memory_.Set(b));
+    return ArtifactFile::Open(memory_.path());
   }
   // Refused, naming the file; returns the message.
-  std::string Refused(const Bytes& b) const {
-    const Status s = OpenBytes(b);
+  std::string Refused(const Bytes& b) {
+    const Status s = OpenBytes(b).status();
     EXPECT_FALSE(s.ok());
-    EXPECT_THAT(s.message(), HasSubstr(Path("m.hst")));
+    EXPECT_THAT(s.message(), HasSubstr(memory_.path()));
     EXPECT_TRUE(ExitStatus(s.code()) == 3) << s.message();
     return s.message();
   }
-  std::string RefusedEntry(uint32_t i, const std::function<void(SectionEntry&)>& change) const {
-    Bytes b = good_;
-    SectionEntry e = EntryOf(b, i);
+  std::string RefusedEntry(uint32_t i, const std::function<void(SectionEntry&)>& change) {
+    RawArtifact b = good_;
+    SectionEntry e = b.Entry(i);
     change(e);
-    SetEntry(b, i, e);
-    Sign(b);
-    return Refused(b);
+    b.SetEntry(i, e);
+    b.Sign();
+    return Refused(b.bytes);
   }
-  std::string RefusedHeader(const std::function<void(FileHeader&)>& change) const {
-    Bytes b = good_;
-    FileHeader h = HeaderOf(b);
+  std::string RefusedHeader(const std::function<void(FileHeader&)>& change) {
+    RawArtifact b = good_;
+    FileHeader h = b.Header();
     change(h);
-    std::memcpy(b.data(), &h, sizeof h);
-    Sign(b);
-    return Refused(b);
+    b.SetHeader(h);
+    b.Sign();
+    return Refused(b.bytes);
   }
 
   fs::path dir_;
-  Bytes good_;
+  RawArtifact good_;
+  MemoryFile memory_;
 };
 
 TEST_F(ArtifactTest, OpensAndVerifies) {
@@ -125,41 +83,42 @@ TEST_F(ArtifactTest, OpensAndVerifies) {
 }
 
 TEST_F(ArtifactTest, TruncationAtEveryByteOfHeaderTableAndAroundSections) {
-  const FileHeader h = HeaderOf(good_);
+  const FileHeader h = good_.Header();
+  const Bytes& all = good_.bytes;
   std::vector<size_t> cuts;
   for (size_t i = 1; i <= sizeof h; ++i) cuts.push_back(i);
-  for (size_t i = h.table_offset; i < good_.size(); ++i) cuts.push_back(i);
+  for (size_t i = h.table_offset; i < all.size(); ++i) cuts.push_back(i);
   for (uint32_t i = 0; i < h.sections; ++i)
     for (int d = -1; d <= 1; ++d) {
-      cuts.push_back(EntryOf(good_, i).offset + static_cast<size_t>(d));
-      cuts.push_back(EntryOf(good_, i).offset + EntryOf(good_, i).size + static_cast<size_t>(d));
+      cuts.push_back(good_.Entry(i).offset + static_cast<size_t>(d));
+      cuts.push_back(good_.Entry(i).offset + good_.Entry(i).size + static_cast<size_t>(d));
     }
-  for (size_t cut : cuts) EXPECT_THAT(Refused(Bytes(good_.begin(), good_.begin() + static_cast<long>(cut))), HasSubstr("truncated")) << cut;
+  for (size_t cut : cuts) EXPECT_THAT(Refused(Bytes(all.begin(), all.begin() + static_cast<long>(cut))), HasSubstr("truncated")) << cut;
 }
 
 TEST_F(ArtifactTest, EveryHeaderAndTableBitFlipIsRefused) {
-  for (size_t i = 0; i < good_.size(); i = i + 1 == sizeof(FileHeader) ? HeaderOf(good_).table_offset : i + 1)
+  Bytes b = good_.bytes;
+  for (size_t i = 0; i < b.size(); i = i + 1 == sizeof(FileHeader) ? good_.Header().table_offset : i + 1)
     for (int bit = 0; bit < 8; ++bit) {
-      Bytes b = good_;
       b[i] = static_cast<char>(b[i] ^ (1 << bit));
       Refused(b);
+      b[i] = good_.bytes[i];
     }
 }
 
 TEST_F(ArtifactTest, EveryOtherBitFlipIsFoundByVerify) {
   std::mt19937 rng(3);
   for (int n = 0; n < 600; ++n) {
-    Bytes b = good_;
+    Bytes b = good_.bytes;
     const size_t at = sizeof(FileHeader) + rng() % (b.size() - sizeof(FileHeader));
     b[at] = static_cast<char>(b[at] ^ (1 << rng() % 8));
-    WriteAll(Path("m.hst"), b);
-    auto r = ArtifactFile::Open(Path("m.hst"));
+    auto r = OpenBytes(b);
     EXPECT_FALSE(r.ok() && (*r)->VerifyDigests().ok()) << at;
   }
 }
 
 TEST_F(ArtifactTest, TrailingBytes) {
-  Bytes b = good_;
+  Bytes b = good_.bytes;
   b.push_back(0);
   EXPECT_THAT(Refused(b), HasSubstr("appended"));
 }
@@ -205,15 +164,14 @@ TEST_F(ArtifactTest, SignedMetadataBitFlipsNeverCrash) {
   std::mt19937 rng(11);
   int refused = 0;
   for (int n = 0; n < 4000; ++n) {
-    Bytes b = good_;
+    RawArtifact b = good_;
     const uint32_t section = n % 2;  // program, model_info
-    const SectionEntry e = EntryOf(b, section);
     for (uint32_t flips = 1 + rng() % 3; flips > 0; --flips) {
-      char& c = b[e.offset + rng() % e.size];
+      char& c = b.Section(section)[rng() % b.Section(section).size()];
       c = static_cast<char>(rng() % 2 ? c ^ (1 << rng() % 8) : rng());
     }
-    SignSection(b, section);
-    const Status s = OpenBytes(b);
+    b.SignSection(section);
+    const Status s = OpenBytes(b.bytes).status();
     refused += !s.ok();
     if (s.ok()) continue;
     EXPECT_THAT(s.message(), AnyOf(HasSubstr("program"), HasSubstr("model_info")));
