@@ -11,7 +11,6 @@
 // Sums are of integers: no order, no rounding. A token whose logit is +inf is
 // taken at once (the first, if several).
 #include <algorithm>
-#include <bit>
 
 #include "runtime/kernels/elementwise/contract.h"
 #include "runtime/kernels/sample/contract.h"
@@ -24,72 +23,81 @@ namespace {
 constexpr float kOne = 0x1p40f;  // fixed-point 1: 2^23 tokens still sum below 2^63
 
 uint64_t Weight(float e) { return static_cast<uint64_t>(e * kOne); }
-// Buckets of weights of one power of two: order among buckets is order of y.
-constexpr int kBuckets = 42;
-int BucketOf(uint64_t weight) { return static_cast<int>(std::bit_width(weight)); }
+
+// Buckets of weights of one power of two, 1 (lightest) to 41: order among
+// buckets is order of y. Only for e >= 2^-40, where the weight is not 0.
+constexpr uint32_t kBuckets = 42;
+uint32_t BucketOf(float e) { return (Bits(e) >> 23) - 86; }
 
 // Ascending in (y descending, id ascending).
-uint64_t Rank(float y, size_t id) {
+uint64_t Rank(float y, uint32_t id) {
   const uint32_t bits = Bits(y + 0.0f);  // -0 becomes +0: they tie
   const uint32_t ascending = bits >> 31 ? ~bits : bits | 0x80000000u;
-  return static_cast<uint64_t>(~ascending) << 32 | static_cast<uint32_t>(id);
+  return static_cast<uint64_t>(~ascending) << 32 | id;
 }
 
-// The caller's work area: y and e of every token, and room for ranks.
+// The tokens that are still in, in ascending order of id, in the caller's work
+// area; each filter compacts them.
 struct Candidates {
-  std::span<float> y, e;
-  std::span<uint64_t> ranks;
-  uint64_t cut = ~uint64_t{0};  // tokens of rank <= cut and weight > 0 are in
+  size_t n = 0;
+  uint64_t* ranks;  // room for n
+  float* y;
+  float* e;
+  uint32_t* id;
 
-  uint64_t WeightOf(size_t id) const {
-    const uint64_t w = Weight(e[id]);
-    return w != 0 && Rank(y[id], id) <= cut ? w : 0;
-  }
-  uint64_t WeightOfRank(uint64_t rank) const { return Weight(e[rank & 0xffffffffu]); }
-
-  // Copies the ranks of the tokens in `bucket` to the work area.
-  std::span<uint64_t> RanksIn(int bucket) {
-    size_t n = 0;
-    for (size_t i = 0; i < e.size(); ++i) {
-      const uint64_t w = WeightOf(i);
-      if (w != 0 && BucketOf(w) == bucket) ranks[n++] = Rank(y[i], i);
+  template <class Keep>
+  void Compact(Keep keep) {
+    size_t to = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const bool in = keep(i);
+      y[to] = y[i];
+      e[to] = e[i];
+      id[to] = id[i];
+      to += in;
     }
-    return ranks.first(n);
+    n = to;
   }
 
-  void KeepTopK(uint64_t k) {
-    uint64_t count[kBuckets] = {};
-    for (size_t i = 0; i < e.size(); ++i) ++count[BucketOf(WeightOf(i))];
-    for (int b = kBuckets - 1; b >= 1; --b) {
-      if (count[b] < k) {
-        k -= count[b];
-        continue;
-      }
-      const auto r = RanksIn(b);
-      std::nth_element(r.begin(), r.begin() + static_cast<ptrdiff_t>(k - 1), r.end());
-      cut = r[k - 1];
-      return;
+  // The ranks of the tokens in `bucket`, and the weight that goes with each id.
+  std::span<uint64_t> RanksIn(uint32_t bucket) {
+    size_t found = 0;
+    for (size_t i = 0; i < n; ++i) {
+      ranks[found] = Rank(y[i], static_cast<uint32_t>(i));
+      found += BucketOf(e[i]) == bucket;
     }
+    return {ranks, found};
+  }
+
+  // Keeps the heavier buckets, and of `bucket` the tokens up to rank `cut`.
+  // Ranks here are of (y, index): indices ascend with ids.
+  void CutAt(uint32_t bucket, uint64_t cut) {
+    Compact([&](size_t i) {
+      const uint32_t b = BucketOf(e[i]);
+      return b > bucket || (b == bucket && Rank(y[i], static_cast<uint32_t>(i)) <= cut);
+    });
+  }
+
+  void KeepTopK(size_t k) {
+    if (k >= n) return;
+    size_t count[kBuckets] = {};
+    for (size_t i = 0; i < n; ++i) ++count[BucketOf(e[i])];
+    uint32_t b = kBuckets - 1;
+    for (; count[b] < k; --b) k -= count[b];
+    const auto r = RanksIn(b);
+    std::nth_element(r.begin(), r.begin() + static_cast<ptrdiff_t>(k - 1), r.end());
+    CutAt(b, r[k - 1]);
   }
 
   void KeepTopP(float top_p) {
     uint64_t sum[kBuckets] = {}, total = 0;
-    for (size_t i = 0; i < e.size(); ++i) {
-      const uint64_t w = WeightOf(i);
-      sum[BucketOf(w)] += w;
-      total += w;
-    }
+    for (size_t i = 0; i < n; ++i) sum[BucketOf(e[i])] += Weight(e[i]);
+    for (uint64_t s : sum) total += s;
     const uint64_t p = static_cast<uint64_t>(top_p * 0x1p32f);
     uint64_t need = static_cast<uint64_t>(((unsigned __int128){total} * p + 0xffffffffu) >> 32);
     need = std::max<uint64_t>(need, 1);
-    for (int b = kBuckets - 1; b >= 1; --b) {
-      if (sum[b] < need) {
-        need -= sum[b];
-        continue;
-      }
-      cut = ShortestPrefix(RanksIn(b), need);
-      return;
-    }
+    uint32_t b = kBuckets - 1;
+    for (; sum[b] < need; --b) need -= sum[b];
+    CutAt(b, ShortestPrefix(RanksIn(b), need));
   }
 
   // The last rank of the shortest prefix, in order, that weighs `need`; halves
@@ -99,7 +107,7 @@ struct Candidates {
       const size_t half = r.size() / 2;
       std::nth_element(r.begin(), r.begin() + static_cast<ptrdiff_t>(half), r.end());
       uint64_t weight = 0;
-      for (uint64_t rank : r.first(half)) weight += WeightOfRank(rank);
+      for (uint64_t rank : r.first(half)) weight += Weight(e[rank & 0xffffffffu]);
       if (weight >= need) {
         r = r.first(half);
       } else {
@@ -111,37 +119,51 @@ struct Candidates {
   }
 };
 
-// e[i] = exp((y[i] - max) / temperature), with the fastest exp of this machine:
-// its bits are the definition's.
-void Weigh(Candidates& c, float max, float temperature) {
-  for (size_t i = 0; i < c.y.size(); ++i) c.e[i] = (c.y[i] - max) / temperature;
-  UnaryArgs exp;
-  exp.op = Unary::kExp;
-  exp.x = exp.out = c.e.data();
-  exp.rows = 1;
-  exp.cols = static_cast<int64_t>(c.e.size());
-  const Kernel<UnaryArgs>* kernel = SelectKernel(UnaryKernels(), exp, BestIsa());
-  kernel->run(exp, 0, kernel->tiles(exp), nullptr);
+// Runs an elementwise kernel over one row with the fastest instruction set of
+// this machine: its bits are the definition's.
+template <class Args>
+void RunRow(std::span<const Kernel<Args>> table, const Args& args) {
+  const Kernel<Args>* kernel = SelectKernel(table, args, BestIsa());
+  kernel->run(args, 0, kernel->tiles(args), nullptr);
 }
 
-int32_t Draw(const Candidates& c, uint64_t least, uint64_t seed, int64_t position) {
-  const auto in = [&](size_t i) {
-    const uint64_t w = c.WeightOf(i);
-    return w >= least ? w : 0;
-  };
+// e = exp((y - max) / temperature); what weighs nothing is out.
+void Weigh(Candidates& c, float max, float temperature) {
+  BinaryArgs step;
+  step.op = Binary::kSub;
+  step.b_kind = Operand::kScalar;
+  step.a = c.y;
+  step.scalar = max;
+  step.out = c.e;
+  step.rows = 1;
+  step.cols = static_cast<int64_t>(c.n);
+  RunRow(BinaryKernels(), step);
+  step.op = Binary::kDiv;
+  step.a = c.e;
+  step.scalar = temperature;
+  if (temperature != 1.0f) RunRow(BinaryKernels(), step);
+  UnaryArgs exp;
+  exp.op = Unary::kExp;
+  exp.x = exp.out = c.e;
+  exp.rows = 1;
+  exp.cols = step.cols;
+  RunRow(UnaryKernels(), exp);
+  for (size_t i = 0; i < c.n; ++i) c.id[i] = static_cast<uint32_t>(i);
+  c.Compact([&](size_t i) { return c.e[i] >= 0x1p-40f; });
+}
+
+int32_t Draw(const Candidates& c, uint64_t seed, int64_t position) {
   uint64_t total = 0;
-  for (size_t i = 0; i < c.e.size(); ++i) total += in(i);
+  for (size_t i = 0; i < c.n; ++i) total += Weight(c.e[i]);
   const uint64_t at = static_cast<uint64_t>(position);
   const auto random = Philox4x32({static_cast<uint32_t>(at), static_cast<uint32_t>(at >> 32), 0, 0},
                                  {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   const uint64_t r = static_cast<uint64_t>(random[1]) << 32 | random[0];
   const uint64_t target = static_cast<uint64_t>(((unsigned __int128){r} * total) >> 64);
   uint64_t sum = 0;
-  for (size_t i = 0; i < c.e.size(); ++i) {
-    sum += in(i);
-    if (sum > target) return static_cast<int32_t>(i);
-  }
-  return -1;  // not reached: target < total
+  size_t i = 0;
+  while ((sum += Weight(c.e[i])) <= target) ++i;  // ends: target < total
+  return static_cast<int32_t>(c.id[i]);
 }
 
 // Copies the logits with the penalty applied; each id counts once, however
@@ -183,7 +205,7 @@ Status CheckSampleOptions(const SampleOptions& o) {
   return {};
 }
 
-size_t SampleWorkBytes(size_t vocab) { return 16 * vocab; }
+size_t SampleWorkBytes(size_t vocab) { return 20 * vocab; }
 
 Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> recent, int64_t position,
                        const SampleOptions& options, std::span<std::byte> work) {
@@ -191,23 +213,24 @@ Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> r
   const size_t n = logits.size();
   if (work.size() < SampleWorkBytes(n) || reinterpret_cast<uintptr_t>(work.data()) % alignof(uint64_t) != 0)
     return UsageError("sample: needs 8-byte aligned work memory of ", SampleWorkBytes(n), " bytes, got ", work.size());
-  Candidates c;
-  c.ranks = {reinterpret_cast<uint64_t*>(work.data()), n};
-  c.y = {reinterpret_cast<float*>(work.data() + 8 * n), n};
-  c.e = {c.y.data() + n, n};
-  HST_RETURN_IF_ERROR(Penalize(logits, recent, options.repetition_penalty, c.y));
+  Candidates c{n, reinterpret_cast<uint64_t*>(work.data()), nullptr, nullptr, nullptr};
+  c.y = reinterpret_cast<float*>(c.ranks + n);
+  c.e = c.y + n;
+  c.id = reinterpret_cast<uint32_t*>(c.e + n);
+  HST_RETURN_IF_ERROR(Penalize(logits, recent, options.repetition_penalty, {c.y, n}));
   for (size_t i = 0; i < n; ++i)
     if (IsNaN(c.y[i])) return BadInput("sample: the logit of token ", i, " is not a number");
-  const int32_t best = Argmax(c.y);
+  const int32_t best = Argmax({c.y, n});
   if (best < 0 || c.y[static_cast<size_t>(best)] == -kInf)
     return BadInput("sample: no token is possible: all ", n, " logits are -inf");
   const float max = c.y[static_cast<size_t>(best)];
   if (options.temperature == 0 || max == kInf) return best;
   Weigh(c, max, options.temperature);
-  if (options.top_k > 0 && static_cast<size_t>(options.top_k) < n) c.KeepTopK(static_cast<uint64_t>(options.top_k));
+  if (options.top_k > 0) c.KeepTopK(static_cast<size_t>(options.top_k));
   if (options.top_p < 1) c.KeepTopP(options.top_p);
-  const uint64_t least = std::max<uint64_t>(static_cast<uint64_t>(options.min_p * kOne), 1);
-  return Draw(c, least, options.seed, position);
+  const uint64_t least = static_cast<uint64_t>(options.min_p * kOne);
+  if (least > 0) c.Compact([&](size_t i) { return Weight(c.e[i]) >= least; });
+  return Draw(c, options.seed, position);
 }
 
 }  // namespace hasten
