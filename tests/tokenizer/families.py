@@ -13,6 +13,8 @@ O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}
          r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
+SCALE = 1.0  # of vocabulary sizes; make_fixtures.py wants small files
+
 SYLLABLES = ("the an of re st er in on al tion ing com pro ver des la le de que ent ck qu ch sh th ma no pa ti so lu fé ñó üb "
              "при вет мир 日本 東京 中文 안녕 하세 العر بية नम स्ते").split()
 
@@ -38,7 +40,7 @@ def trained_bpe(pre=None, normalizer=None, vocab=1500, **kw):
     t.pre_tokenizer = pre or pre_tokenizers.ByteLevel(add_prefix_space=False)
     if normalizer:
         t.normalizer = normalizer
-    trainer = trainers.BpeTrainer(vocab_size=vocab, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if pre is None else [],
+    trainer = trainers.BpeTrainer(vocab_size=int(vocab * SCALE), show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if pre is None else [],
                                   **({"end_of_word_suffix": kw["end_of_word_suffix"]} if "end_of_word_suffix" in kw else {}))
     t.train_from_iterator(text(), trainer)
     return t
@@ -167,7 +169,7 @@ def bert(lowercase=True, **kw):
     t = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=20))
     t.normalizer = normalizers.BertNormalizer(lowercase=lowercase, **kw)
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    t.train_from_iterator(text(), trainers.WordPieceTrainer(vocab_size=1500, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+    t.train_from_iterator(text(), trainers.WordPieceTrainer(vocab_size=int(1500 * SCALE), show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
     t.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", [("[CLS]", 2), ("[SEP]", 3)])
     t.decoder = decoders.WordPiece()
     return t
@@ -182,7 +184,7 @@ def bert_cased():
 def unigram(normalizer=None, pre=None, byte_fallback=False):
     t = Tokenizer(models.Unigram())
     t.pre_tokenizer = pre or pre_tokenizers.Metaspace()
-    t.train_from_iterator(text(), trainers.UnigramTrainer(vocab_size=900, show_progress=False, unk_token="<unk>", special_tokens=["<s>", "</s>", "<unk>"]))
+    t.train_from_iterator(text(), trainers.UnigramTrainer(vocab_size=int(900 * SCALE), show_progress=False, unk_token="<unk>", special_tokens=["<s>", "</s>", "<unk>"]))
     if normalizer:
         t.normalizer = normalizer
     t.decoder = decoders.Metaspace()
