@@ -1,6 +1,7 @@
 // Activation functions of one operand (ONNX), attributes with ONNX's defaults.
 #include <cmath>
 
+#include "compiler/interp/fast_math.h"
 #include "compiler/interp/ops/evals.h"
 #include "compiler/interp/ops/unary.h"
 
@@ -16,7 +17,7 @@ T Softplus(T x) {
 }  // namespace
 
 Status EvalSigmoid(EvalContext& c) {
-  return MapFloat(c, [](auto x) { return 1 / (1 + std::exp(-x)); });
+  return MapFloat(c, [](auto x) { return 1 / (1 + FastExp(-x)); });
 }
 
 Status EvalRelu(EvalContext& c) {

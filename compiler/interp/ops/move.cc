@@ -8,6 +8,36 @@
 
 namespace hasten::interp {
 
+namespace {
+
+constexpr int64_t kTile = 16;   // floats in a cache line
+
+// The last two output axes are a transposed matrix of 4-byte elements: by tiles,
+// so that each line of the operand is read once.
+void TransposeTiles(const EvalContext& c, const std::byte* from, std::byte* to, const std::vector<int64_t>& dims,
+                    const std::vector<int64_t>& strides) {
+  const size_t last = dims.size() - 1;
+  const int64_t rows = dims[last - 1], columns = dims[last], step = strides[last], bands = (columns + kTile - 1) / kTile;
+  const int64_t matrices = Product(dims, 0, last - 1);
+  c.Parallel(matrices * bands, kTile * rows, [&](int64_t b, int64_t e) {
+    for (int64_t t = b; t < e; ++t) {
+      int64_t rest = t / bands, at = 0;
+      for (size_t d = last - 1; d-- > 0;) {
+        at += rest % dims[d] * strides[d];
+        rest /= dims[d];
+      }
+      const int64_t c0 = t % bands * kTile, c1 = std::min(columns, c0 + kTile);
+      const std::byte* s = from + at * 4;
+      std::byte* o = to + (t / bands) * rows * columns * 4;
+      for (int64_t r0 = 0; r0 < rows; r0 += kTile)
+        for (int64_t r = r0; r < std::min(rows, r0 + kTile); ++r)
+          for (int64_t k = c0; k < c1; ++k) std::memcpy(o + (r * columns + k) * 4, s + (k * step + r) * 4, 4);
+    }
+  });
+}
+
+}  // namespace
+
 // Copies the strided view of `from` into the dense `to`; dims and strides of the
 // output's axes. The innermost axes that run on without a gap move as one piece.
 void CopyStrided(const EvalContext& c, const std::byte* from, std::byte* to, std::vector<int64_t> dims,
@@ -19,6 +49,9 @@ void CopyStrided(const EvalContext& c, const std::byte* from, std::byte* to, std
     dims.pop_back();
     strides.pop_back();
   }
+  if (piece == 1 && element == 4 && dims.size() >= 2 && strides[dims.size() - 2] == 1 && dims.back() >= kTile &&
+      dims[dims.size() - 2] >= kTile)
+    return TransposeTiles(c, from, to, dims, strides);
   const int64_t pieces = Product(dims, 0, dims.size());
   // The last axis left has a stride of its own: an inner loop over it.
   const int64_t inner = dims.empty() ? 1 : dims.back(), step = dims.empty() ? 0 : strides.back();

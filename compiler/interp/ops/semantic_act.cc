@@ -3,6 +3,7 @@
 // the square of relu.
 #include <cmath>
 
+#include "compiler/interp/fast_math.h"
 #include "compiler/interp/ops/evals.h"
 #include "compiler/interp/ops/semantic.h"
 #include "compiler/ir/ops/acts.h"
@@ -10,7 +11,7 @@
 namespace hasten::interp {
 namespace {
 
-float Sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+float Sigmoid(float x) { return 1 / (1 + FastExp(-x)); }
 float Relu(float x) { return x < 0 ? 0 : x; }
 float Gelu(float x) { return 0.5f * x * (1 + std::erf(x * 0.70710678f)); }
 float GeluTanh(float x) { return 0.5f * x * (1 + std::tanh(0.79788456f * (x + 0.044715f * x * x * x))); }

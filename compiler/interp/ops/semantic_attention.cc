@@ -9,6 +9,7 @@
 #include <cmath>
 #include <vector>
 
+#include "compiler/interp/fast_math.h"
 #include "compiler/interp/gemm.h"
 #include "compiler/interp/ops/evals.h"
 #include "compiler/interp/ops/semantic.h"
@@ -108,16 +109,12 @@ void SoftmaxRow(float* p, int64_t n, int64_t position, const Masking& m) {
   const int64_t end = m.causal ? std::min(n, position + 1) : n;
   const int64_t begin = m.window > 0 ? std::clamp<int64_t>(position - m.window + 1, 0, end) : 0;
   float top = -INFINITY;
-  for (int64_t j = begin; j < end; ++j) {
-    p[j] *= m.scale;
-    if (m.softcap != 0) p[j] = m.softcap * std::tanh(p[j] / m.softcap);
-    top = std::max(top, p[j]);
-  }
+  for (int64_t j = begin; j < end; ++j) p[j] *= m.scale;
+  for (int64_t j = begin; j < end && m.softcap != 0; ++j) p[j] = m.softcap * std::tanh(p[j] / m.softcap);
+  for (int64_t j = begin; j < end; ++j) top = std::max(top, p[j]);
+  for (int64_t j = begin; j < end; ++j) p[j] = FastExp(p[j] - top);
   double sum = 0;
-  for (int64_t j = begin; j < end; ++j) {
-    p[j] = std::exp(p[j] - top);
-    sum += static_cast<double>(p[j]);
-  }
+  for (int64_t j = begin; j < end; ++j) sum += static_cast<double>(p[j]);
   const float inverse = static_cast<float>(1 / sum);
   for (int64_t j = begin; j < end; ++j) p[j] *= inverse;
   std::fill(p, p + begin, 0.0f);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "compiler/interp/dispatch.h"
+#include "compiler/interp/fast_math.h"
 #include "compiler/interp/ops/evals.h"
 
 namespace hasten::interp {
@@ -38,9 +39,19 @@ Status AlongAxis(EvalContext& c, F fn) {
 
 template <class T>
 T Top(const T* x, int64_t n, int64_t stride) {
-  T top = x[0];
-  for (int64_t i = 1; i < n; ++i) top = std::max(top, x[i * stride]);
-  return top;
+  if (stride != 1) {
+    T top = x[0];
+    for (int64_t i = 1; i < n; ++i) top = std::max(top, x[i * stride]);
+    return top;
+  }
+  constexpr int64_t kLanes = 8;  // independent maxima: one chain would wait for itself
+  T lanes[kLanes];
+  std::fill_n(lanes, kLanes, x[0]);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int64_t l = 0; l < kLanes; ++l) lanes[l] = lanes[l] < x[i + l] ? x[i + l] : lanes[l];
+  for (; i < n; ++i) lanes[0] = std::max(lanes[0], x[i]);
+  return *std::max_element(lanes, lanes + kLanes);
 }
 
 }  // namespace
@@ -50,12 +61,12 @@ Status EvalSoftmax(EvalContext& c) {
     using T = std::remove_reference_t<decltype(*y)>;
     const T top = Top(x, n, stride);
     double sum = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      const T v = x[i * stride] - top;
-      // Masked positions are most of a causal mask: exp underflows to 0 there.
-      y[i * stride] = v < T(-1000) ? T(0) : std::exp(v);
-      sum += static_cast<double>(y[i * stride]);
+    if (stride == 1) {  // apart from the sum, so that it vectorizes
+      for (int64_t i = 0; i < n; ++i) y[i] = FastExp(x[i] - top);
+    } else {
+      for (int64_t i = 0; i < n; ++i) y[i * stride] = FastExp(x[i * stride] - top);
     }
+    for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(y[i * stride]);
     const T scale = static_cast<T>(1 / sum);
     for (int64_t i = 0; i < n; ++i) y[i * stride] *= scale;
   });
