@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/base/threads.h"
 #include "tests/kernels/attention/attention_fixture.h"
 
 namespace hasten {
@@ -173,6 +174,33 @@ TEST(Attention, NeighboursDoNotMatter) {
       step.end.push_back(past[i] + rows[i]);
     }
     for (uint64_t seed : {1, 2, 3}) EXPECT_TRUE(SameBits(want, testing::RunStep(s, step, ScalarAppend(), &k, seed))) << Name(s);
+  }
+}
+
+// Several threads at once, each with its own scratch; under the thread sanitizer
+// this also shows that tiles share nothing.
+TEST(Attention, ThreadsDoNotMatter) {
+  for (KvType kv : kTypes) {
+    const AttentionShape s = Shape(6, 3, 32, 32, kv);
+    const int64_t length = 150, qw = 6 * 32, kw = 3 * 32;
+    TestSequence t = MakeSequence(s, length, 8);
+    const SequenceView view{0, length, 0, t.page_list.data()};
+    const KvAppendArgs append{s, {&view, 1}, t.k.data(), t.v.data(), kw, kw};
+    std::vector<float> want, got(static_cast<size_t>(length * qw));
+    const AttentionArgs attend{s, {&view, 1}, t.q.data(), qw, got.data(), qw};
+    const auto& ka = *SelectKernel(KvAppendKernels(), append, BestIsa());
+    const auto& kb = *SelectKernel(AttentionKernels(), attend, BestIsa());
+    for (int threads : {1, 2, 4}) {
+      const auto pool = ThreadPool::Create(threads);
+      ASSERT_TRUE(pool.ok());
+      std::vector<testing::AlignedBytes> scratch;
+      for (int i = 0; i < threads; ++i) scratch.emplace_back(kb.scratch(attend));
+      (*pool)->Run(ka.tiles(append), 8, [&](int64_t b, int64_t e, int) { ka.run(append, b, e, nullptr); });
+      (*pool)->Run(kb.tiles(attend), 1, [&](int64_t b, int64_t e, int i) { kb.run(attend, b, e, scratch[static_cast<size_t>(i)].data()); });
+      if (threads == 1) want = got;
+      EXPECT_TRUE(SameBits(want, got)) << threads << " threads, kv " << static_cast<int>(kv);
+      std::fill(got.begin(), got.end(), 0.0f);
+    }
   }
 }
 
