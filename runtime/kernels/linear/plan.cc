@@ -40,8 +40,8 @@ LinearPlan PlanLinear(const LinearArgs& a) {
   p.depth = StackDepth(p.segments);
   p.blocks = CeilDiv(a.n, kBlockRows);
   const int64_t block_bytes = integer ? p.layout.block_bytes : p.layout.block_bytes * kBlockRows;
-  // 4 KiB of weights outweigh the cost of handing a tile out.
-  p.blocks_per_tile = block_bytes >= 4096 ? 1 : CeilDiv(4096, block_bytes);
+  // 8 KiB of weights outweigh the cost of handing a tile out.
+  p.blocks_per_tile = CeilDiv(CeilDiv(8192, block_bytes), kPanelBlocks) * kPanelBlocks;
   if (a.rows <= kSmallM) {
     p.chunk = a.rows;
     p.chunks = 1;
