@@ -79,7 +79,12 @@ Result<SequenceId> Context::ForkSequence(SequenceId source) {
   if (!Find(source)) return NoSequence(source);
   const SequenceId id = CreateSequence();
   if (id == 0) return ResourceError("too many sequences");
-  Find(id)->cache = pool_.Fork(Find(source)->cache);
+  try {
+    Find(id)->cache = pool_.Fork(Find(source)->cache);
+  } catch (...) {
+    *Find(id) = Slot{};
+    throw;
+  }
   return id;
 }
 
