@@ -153,8 +153,10 @@ class Printer {
       out_ += StrCat("tensor(", TensorType(*t), ", ");
       WriteTensor(*t);
       out_ += ')';
+    } else if (const auto& nested = std::get<std::shared_ptr<Graph>>(attr)) {
+      WriteGraph(*nested, depth);
     } else {
-      WriteGraph(*std::get<std::shared_ptr<Graph>>(attr), depth);
+      out_ += "null";   // no graph has this; a message about a broken one may
     }
   }
 
