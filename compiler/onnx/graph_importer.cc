@@ -86,7 +86,7 @@ Status GraphImporter::AddInitializers(const onnx::GraphProto& graph, Scope& scop
     const std::string what = StrCat("initializer \"", Quoted(proto.name()), "\"");
     if (proto.name().empty()) return BadInput("an initializer has no name");
     if (scope.values.count(proto.name())) return BadInput(what, ": the name is defined twice");
-    HST_ASSIGN_OR_RETURN(ir::Tensor tensor, ToTensor(proto, source_, what));
+    HST_ASSIGN_OR_RETURN(ir::Tensor tensor, Tensor(proto, what));
     scope.values[proto.name()] = graph_->AddWeight(proto.name(), std::move(tensor));
   }
   return {};
@@ -153,6 +153,7 @@ Status GraphImporter::ImportNodes(const Nodes& nodes, Scope& scope) {
 }
 
 Status GraphImporter::ImportNode(const onnx::NodeProto& proto, int index, Scope& scope) {
+  HST_RETURN_IF_ERROR(CountNode());  // nodes that emit nothing take time as well
   NodeImport node(*this, *graph_);
   node.domain = CanonicalDomain(proto.domain());
   node.op = Quoted(proto.op_type());
@@ -222,6 +223,7 @@ Status GraphImporter::BindOutputs(NodeImport& node, Scope& scope) {
 }
 
 Result<Values> GraphImporter::Inline(const onnx::GraphProto& graph, const Values& inputs, std::string_view loc) {
+  HST_RETURN_IF_ERROR(CountNode());
   const Scope* outer = scopes_.back();
   Scope scope;
   scope.parent = outer;

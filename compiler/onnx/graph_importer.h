@@ -69,6 +69,7 @@ class GraphImporter {
   Result<ir::Type> ReadType(const onnx::ValueInfoProto& info);
   ir::Dim ReadDim(const onnx::TensorShapeProto::Dimension& dim);
   std::string Symbol(const std::string& raw);
+  Result<ir::Tensor> Tensor(const onnx::TensorProto& proto, const std::string& what);
   Status ImportNodes(const Nodes& nodes, Scope& scope);
   Result<std::vector<int>> Order(const Nodes& nodes, const Scope& scope) const;
   Status ImportNode(const onnx::NodeProto& proto, int index, Scope& scope);
@@ -93,6 +94,9 @@ class GraphImporter {
   std::vector<std::string> calls_;                       // functions being inlined
   std::vector<std::string> problems_;
   std::map<std::string, std::string> symbols_;           // raw dim_param to symbol
+  std::set<std::string> taken_symbols_;
+  // Read once, however often a loop or a function is unrolled.
+  std::unordered_map<const onnx::TensorProto*, ir::Tensor> tensors_;
   std::vector<const Scope*> scopes_;                     // innermost last, for Inline
   int64_t nodes_ = 0;
 };

@@ -86,7 +86,7 @@ Status GraphImporter::ReadFunctions() {
 Status GraphImporter::AddSymbols() {
   for (const auto& info : model_.graph().input())
     for (const auto& dim : info.type().tensor_type().shape().dim())
-      if (IsIdentifier(dim.dim_param())) symbols_[dim.dim_param()] = dim.dim_param();
+      if (IsIdentifier(dim.dim_param())) taken_symbols_.insert(symbols_[dim.dim_param()] = dim.dim_param());
   return {};
 }
 
@@ -95,11 +95,10 @@ std::string GraphImporter::Symbol(const std::string& raw) {
   if (it != symbols_.end()) return it->second;
   std::string name = "d_";
   for (const char c : raw.substr(0, 64)) name += std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' ? c : '_';
-  const auto taken = [&](const std::string& s) {
-    return std::any_of(symbols_.begin(), symbols_.end(), [&](const auto& entry) { return entry.second == s; });
-  };
-  if (IsIdentifier(raw) && !taken(raw)) name = raw;
-  for (int i = 1; taken(name); ++i) name = StrCat(name, "_", i);
+  if (IsIdentifier(raw)) name = raw;
+  if (taken_symbols_.count(name)) name = StrCat(name, "_", taken_symbols_.size());
+  while (taken_symbols_.count(name)) name += '_';
+  taken_symbols_.insert(name);
   return symbols_[raw] = name;
 }
 
@@ -132,6 +131,13 @@ Result<ir::Type> GraphImporter::ReadType(const onnx::ValueInfoProto& info) {
   return type;
 }
 
+Result<ir::Tensor> GraphImporter::Tensor(const onnx::TensorProto& proto, const std::string& what) {
+  const auto it = tensors_.find(&proto);
+  if (it != tensors_.end()) return it->second;
+  HST_ASSIGN_OR_RETURN(ir::Tensor tensor, ToTensor(proto, source_, what));
+  return tensors_[&proto] = std::move(tensor);
+}
+
 const onnx::AttributeProto* GraphImporter::Resolve(const onnx::AttributeProto& a, const Scope& scope) {
   if (a.ref_attr_name().empty()) return &a;
   const auto it = scope.attributes.find(a.ref_attr_name());
@@ -158,7 +164,7 @@ Status GraphImporter::ReadAttribute(const std::string& name, const onnx::Attribu
     case onnx::AttributeProto::STRINGS: node.attrs[name] = std::vector<std::string>(a.strings().begin(), a.strings().end()); return {};
     case onnx::AttributeProto::GRAPH: node.graphs[name] = &a.g(); return {};
     case onnx::AttributeProto::TENSOR: {
-      Result<ir::Tensor> t = ToTensor(a.t(), source_, StrCat("node \"", Quoted(node.loc), "\", attribute \"", Quoted(name), "\""));
+      Result<ir::Tensor> t = Tensor(a.t(), StrCat("node \"", Quoted(node.loc), "\", attribute \"", Quoted(name), "\""));
       if (!t.ok()) return std::move(t).status();
       node.attrs[name] = *std::move(t);
       return {};

@@ -16,6 +16,14 @@ constexpr OpRow kRows[] = {
 #undef HST_ONNX_OP
 };
 
+// Converters that end in the IR op of the operator's name (ImportQuantized does too,
+// but has to say first that a model is quantized).
+bool KeepsItsName(Converter c) {
+  constexpr Converter kAll[] = {Direct, ImportReduce, ImportAxes, ImportSplit, ImportGroupNormalization, ImportBatchNormalization,
+                                ImportDft, ImportGridSample, ImportRoiAlign};
+  return std::find(std::begin(kAll), std::end(kAll), c) != std::end(kAll);
+}
+
 }  // namespace
 
 std::span<const OpRow> OpRows() { return kRows; }
@@ -24,7 +32,7 @@ const OpRow* FindRow(std::string_view domain, std::string_view name) {
   const auto it = std::find_if(std::begin(kRows), std::end(kRows),
                                [&](const OpRow& r) { return r.name == name && r.domain == domain; });
   if (it == std::end(kRows)) return nullptr;
-  return it->convert == Direct && !HasOp(SnakeName(name)) ? nullptr : it;
+  return KeepsItsName(it->convert) && !HasOp(SnakeName(name)) ? nullptr : it;
 }
 
 bool HasOp(std::string_view ir_op) { return ir::FindOp(ir_op) && interp::CanEvaluate(ir_op); }
@@ -54,7 +62,7 @@ std::string SnakeName(std::string_view s) {
 Status Direct(NodeImport& node) {
   const std::string op = SnakeName(node.op);
   const ir::OpInfo* info = ir::FindOp(op);
-  HST_CHECK(info);
+  if (!HasOp(op)) return node.Refuse("is not supported");
   const auto count = static_cast<int>(node.inputs.size()), outs = static_cast<int>(node.output_names.size());
   if (count < info->min_inputs || (info->max_inputs >= 0 && count > info->max_inputs))
     return node.Bad("has ", count, " inputs, needs ", info->min_inputs, info->max_inputs == info->min_inputs ? "" : " or more");

@@ -22,7 +22,7 @@ struct OpRow {
 
 std::span<const OpRow> OpRows();
 const OpRow* FindRow(std::string_view domain, std::string_view name);   // null when unknown
-// Whether the IR has the op and the interpreter runs it: a one-to-one row counts only then.
+// Whether the IR has the op and the interpreter runs it: a row that needs it counts only then.
 bool HasOp(std::string_view ir_op);
 // The kind letter of a row's attribute; nullopt when the operator has none of that name.
 std::optional<char> AttributeKind(const OpRow& row, std::string_view name);

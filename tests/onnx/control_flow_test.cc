@@ -110,6 +110,20 @@ TEST(ControlFlow, LongLoopsAreRefused) {
   EXPECT_EQ(ImportProto(LoopModel(0)).status().code(), Code::kUnsupported);
 }
 
+TEST(ControlFlow, NestedLoopsAreBounded) {
+  onnx::ModelProto m = WithInput();
+  onnx::GraphProto* g = m.mutable_graph();
+  AddInt64s(g, "trips", {200}, true);
+  AddBool(g, "go", true);
+  for (int depth = 0; depth < 6; ++depth) {  // 200^6 iterations of nothing
+    auto* n = AddNode(g, "Loop", {"trips", "go", "x"}, {StrCat("o", depth)});
+    g = AddGraph(n, "body");
+    for (const char* in : {"i", "k", "c"}) g->add_input()->set_name(StrCat(in, depth));
+    for (const char* out : {"k", "c"}) g->add_output()->set_name(StrCat(out, depth));
+  }
+  EXPECT_NE(ImportProto(m, {.max_nodes = 5000}).status().message().find("more than 5000 nodes"), std::string::npos);
+}
+
 onnx::FunctionProto* AddFunction(onnx::ModelProto& m, const std::string& name, const Names& in, const Names& out) {
   if (m.opset_import_size() == 1) {
     auto* o = m.add_opset_import();

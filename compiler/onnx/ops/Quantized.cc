@@ -15,7 +15,6 @@ Status ImportQuantized(NodeImport& node) {
   const size_t weight = node.op == "DequantizeLinear" ? 0 : node.op.starts_with("QLinear") ? 3 : 1;
   const ir::Value* w = node.In(weight);
   if (w && w->is_weight() && w->type.rank() >= 2) return node.Refuse(kFix);
-  if (!HasOp(SnakeName(node.op))) return node.Refuse("is not supported");
   return Direct(node);
 }
 
