@@ -52,7 +52,7 @@ std::string HumanBytes(uint64_t bytes) {
 
 std::string WithCommas(uint64_t value) {
   std::string text = StrCat(value);
-  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
   return text;
 }
 

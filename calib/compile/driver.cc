@@ -115,7 +115,7 @@ class Compilation {
                 {"embed", std::string(GetScheme(report_.embed).name)},
                 {"kv", std::string(KvName(o_.kv))},
                 {"quantizer", "round-to-nearest"}};
-    for (const std::string& pass : o_.passes.disable) p.recipe["disable-pass." + pass] = "1";
+    for (const std::string& pass : o_.passes.disable) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
     p.licence = companions_.licence;
     return p;
   }
