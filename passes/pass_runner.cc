@@ -8,6 +8,7 @@
 #include "compiler/ir/ops.h"
 #include "compiler/ir/text.h"
 #include "passes/numeric_check.h"
+#include "passes/reduce.h"
 
 namespace hasten::passes {
 namespace {
@@ -50,20 +51,13 @@ class Runner {
     stats.pass = pass.name;
     stats.nodes_before = static_cast<int64_t>(graph_.nodes().size());
     stats.weights_before = CountWeights();
-    const Clock::time_point start = Clock::now();
-    Status status = Guarded(pass, context);
-    stats.milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    if (status.ok()) {
-      status = ir::Verify(graph_);
-      if (!status.ok()) status = std::move(status).Annotate("it left a broken graph");
-    }
-    if (status.ok() && interpreter_) status = CheckNumbers(pass, stats);
+    Outcome outcome = Attempt(pass, graph_, context, interpreter_ ? &feeds_ : nullptr, before_, stats);
     stats.nodes_after = static_cast<int64_t>(graph_.nodes().size());
     stats.weights_after = CountWeights();
     stats.counters = context.counters();
     report_.passes.push_back(std::move(stats));
     for (const std::string& note : context.notes()) report_.notes.push_back(StrCat("[", pass.name, "] ", note));
-    if (!status.ok()) return Failure(pass, number, std::move(status), context, saved.get());
+    if (!outcome.status.ok()) return Failure(pass, number, std::move(outcome), context, saved.get());
     if (!options_.dump_ir.empty()) HST_RETURN_IF_ERROR(Write(Numbered(number, pass.name), graph_));
     if (options_.print && Has(options_.print_after, pass.name)) {
       ir::PrintOptions print;
@@ -74,15 +68,21 @@ class Runner {
   }
 
  private:
+  enum class Stage { kPass, kStructure, kNumbers };
+  struct Outcome {
+    Stage stage = Stage::kPass;
+    Status status;
+  };
+
   int64_t CountWeights() const {
     return std::count_if(graph_.values().begin(), graph_.values().end(), [](const auto& v) { return v->is_weight(); });
   }
 
   // A broken invariant inside a pass becomes a status, so that it is reported
   // with its pass and reproducer like any other failure.
-  Status Guarded(const PassInfo& pass, PassContext& context) {
+  static Status Guarded(const PassInfo& pass, ir::Graph& graph, PassContext& context) {
     try {
-      return pass.run(graph_, context);
+      return pass.run(graph, context);
     } catch (const InternalError& e) {
       return Internal(e.what());
     } catch (const std::bad_variant_access&) {
@@ -90,27 +90,57 @@ class Runner {
     }
   }
 
-  Status CheckNumbers(const PassInfo& pass, PassStats& stats) {
-    Result<Named> after = Evaluate(*interpreter_, graph_, feeds_);
-    if (!after.ok()) return Internal("the graph it left cannot be interpreted: ", after.status().message());
-    HST_RETURN_IF_ERROR(CompareOutputs(before_, *after, pass.numerics, &stats.numeric_error));
-    before_ = *std::move(after);
-    return {};
+  // Runs the pass, then checks the structure, then (with feeds) the numbers
+  // against `before`, which becomes the outputs after.
+  Outcome Attempt(const PassInfo& pass, ir::Graph& graph, PassContext& context, const Named* feeds, Named& before, PassStats& stats) {
+    const Clock::time_point start = Clock::now();
+    Status status = Guarded(pass, graph, context);
+    stats.milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    if (!status.ok()) return {Stage::kPass, std::move(status)};
+    status = ir::Verify(graph);
+    if (!status.ok()) return {Stage::kStructure, std::move(status).Annotate("it left a broken graph")};
+    if (!feeds) return {};
+    Result<Named> after = Evaluate(*interpreter_, graph, *feeds);
+    if (!after.ok()) return {Stage::kNumbers, Internal("the graph it left cannot be interpreted: ", after.status().message())};
+    status = CompareOutputs(before, *after, pass.numerics, &stats.numeric_error);
+    before = *std::move(after);
+    return {Stage::kNumbers, std::move(status)};
   }
 
-  Status Failure(const PassInfo& pass, size_t number, Status status, const PassContext& context, const ir::Graph* saved) {
-    std::string message = StrCat("pass ", pass.name, ": ", status.message());
+  // Does the pass fail on the candidate as it failed on the whole graph? For
+  // numbers any violation counts, since other inputs give other numbers.
+  bool FailsAlike(const PassInfo& pass, ir::Graph& candidate, const Outcome& original) {
+    PassContext context(options_.passes);
+    PassStats stats;
+    Named feeds, before;
+    const bool numbers = original.stage == Stage::kNumbers;
+    if (numbers) {
+      Result<Named> made = MakeFeeds(candidate, options_.symbols, options_.seed);
+      if (!made.ok()) return false;
+      feeds = *std::move(made);
+      Result<Named> run = Evaluate(*interpreter_, candidate, feeds);
+      if (!run.ok()) return false;
+      before = *std::move(run);
+    }
+    const Outcome now = Attempt(pass, candidate, context, numbers ? &feeds : nullptr, before, stats);
+    if (now.status.ok() || now.stage != original.stage || now.status.code() != original.status.code()) return false;
+    return numbers || now.status.message() == original.status.message();
+  }
+
+  Status Failure(const PassInfo& pass, size_t number, Outcome outcome, const PassContext& context, const ir::Graph* saved) {
+    std::string message = StrCat("pass ", pass.name, ": ", outcome.status.message());
     if (!context.at_op().empty() && message.find(context.at_loc()) == std::string::npos)
       message += StrCat(" (at [", context.at_op(), "], node \"", context.at_loc(), "\")");
     if (!saved) {
       message += "; --dump-ir=DIR writes a graph that reproduces this";
     } else {
+      const std::unique_ptr<ir::Graph> small = Reduce(*saved, [&](ir::Graph& g) { return FailsAlike(pass, g, outcome); });
       const std::string file = Numbered(number, StrCat(pass.name, ".fail"));
-      const Status written = Write(file, *saved);
+      const Status written = Write(file, *small);
       message += written.ok() ? StrCat("; reproduce with: hasten opt --run=", pass.name, " ", options_.dump_ir, "/", file)
                               : StrCat("; ", written.message());
     }
-    return Status(status.code(), std::move(message));
+    return Status(outcome.status.code(), std::move(message));
   }
 
   Status Write(const std::string& name, const ir::Graph& graph) {

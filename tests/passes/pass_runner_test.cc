@@ -49,11 +49,12 @@ Status Throws(ir::Graph& g, PassContext&) {
   return {};
 }
 Status Breaks(ir::Graph& g, PassContext&) {
-  NodeAt(g, "shift")->op = "ad";
+  if (ir::Node* n = NodeAt(g, "shift")) n->op = "ad";
   return {};
 }
 Status Doubles(ir::Graph& g, PassContext&) {
   ir::Node* n = NodeAt(g, "shift");
+  if (!n) return {};
   n->SetInput(1, g.AddWeight("two", ir::Tensor::Scalar(2.0f)));
   return {};
 }
@@ -159,6 +160,20 @@ TEST(PassRunner, DumpsEveryStageAndAReproducer) {
   ASSERT_TRUE(again.ok()) << again.status().message();
   const PassInfo* failing[] = {&kBreaks};
   EXPECT_FALSE(RunPasses(**again, failing, {}, nullptr).ok()) << "the reproducer reproduces";
+  EXPECT_EQ((*again)->nodes().size(), 1u) << "only the node that it takes is left:\n" << reproducer;
+  std::filesystem::remove_all(dir);
+}
+
+TEST(PassRunner, ReproducersOfWrongNumbersAreSmall) {
+  const std::string dir = ::testing::TempDir() + "/hasten_pass_runner_numbers";
+  RunOptions options;
+  options.dump_ir = dir;
+  options.verify_numeric = true;
+  ASSERT_FALSE(RunOne(kDoubles, options).ok());
+  const std::string reproducer = Slurp(dir + "/01-doubles.fail.ir");
+  EXPECT_THAT(reproducer, HasSubstr("loc(\"shift\")"));
+  EXPECT_THAT(reproducer, Not(HasSubstr("loc(\"embed\")")));
+  EXPECT_THAT(reproducer, Not(HasSubstr("loc(\"cache\")")));
   std::filesystem::remove_all(dir);
 }
 
