@@ -3,6 +3,8 @@
 #include "compiler/tokenizer/model.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 namespace hasten::tokimport {
 namespace {
@@ -99,6 +101,33 @@ Status ReadBpe(const Node& node, Model& model) {
   return ReadMerges(node.Get("merges"), model);
 }
 
+// A score as the package reads it. Its JSON parser (serde_json without
+// float_roundtrip) multiplies the decimal digits by a power of ten, and so misses
+// the nearest double by a bit now and then; ties between segmentations hang on
+// that bit. The digits in the file are the shortest ones, as every writer emits.
+double AsPackageReads(double exact) {
+  if (exact == 0 || !std::isfinite(exact)) return exact;
+  char buffer[64];
+  const auto r = std::to_chars(buffer, buffer + sizeof buffer, std::fabs(exact), std::chars_format::scientific);
+  const char* e = std::find(buffer, r.ptr, 'e');
+  uint64_t digits = 0;
+  int fraction = 0, exponent = 0;
+  for (const char* c = buffer; c != e; ++c) {
+    if (*c == '.') continue;
+    digits = digits * 10 + static_cast<uint64_t>(*c - '0');
+    fraction += c > buffer + 1;
+  }
+  std::from_chars(e + 1 + (e[1] == '+'), r.ptr, exponent);
+  exponent -= fraction;
+  double value = static_cast<double>(digits);
+  for (; exponent < -308; exponent += 308) value /= 1e308;
+  const std::string text = StrCat("1e", std::abs(exponent));
+  double power = 1;
+  std::from_chars(text.data(), text.data() + text.size(), power);
+  value = exponent < 0 ? value / power : value * power;
+  return exact < 0 ? -value : value;
+}
+
 Status ReadUnigram(const Node& node, Model& model) {
   const Node vocab = node.Get("vocab");
   HST_RETURN_IF_ERROR(vocab.NeedArray());
@@ -111,7 +140,7 @@ Status ReadUnigram(const Node& node, Model& model) {
     HST_ASSIGN_OR_RETURN(const double score, entry.At(1).Number());
     model.ids[piece] = static_cast<uint32_t>(i);
     model.pieces.push_back(std::move(piece));
-    model.scores.push_back(score);
+    model.scores.push_back(AsPackageReads(score));
   }
   const Node unk = node.Get("unk_id");
   if (!unk.is_null()) {

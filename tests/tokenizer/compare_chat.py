@@ -319,7 +319,10 @@ CONVERSATIONS = [
     [U("a"), U("b")], [A("first")], [U("Weather?"), CALL, {"role": "tool", "content": "sunny", "tool_call_id": "abcdefghi"}, A("Sunny."), U("Thanks")],
     [U("Weather?"), CALL, {"role": "tool", "content": "{\"t\": 1}", "tool_call_id": "abcdefghi"}],
     [U("Look"), A("Yes"), {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": " what? "}]}], []]
-SETTINGS = [{}, {"tools": [TOOL]}, {"add_generation_prompt": False}, {"enable_thinking": False, "tools": [TOOL, TOOL]},
+SIMPLE = {"type": "function", "function": {
+    "name": "add", "description": "Adds.", "parameters": {"type": "object", "required": ["a"], "properties": {
+        "a": {"type": "number", "description": "First."}, "b": {"type": "number", "description": "Second."}}}}}
+SETTINGS = [{}, {"tools": [SIMPLE], "functions": "[add]", "datetime": "today", "documents": [{"title": "T", "text": "x"}]}, {"tools": [TOOL]}, {"add_generation_prompt": False}, {"enable_thinking": False, "tools": [TOOL, TOOL]},
             {"builtin_tools": ["brave", "code_interpreter"], "date_string": "1 May 2024"}]
 
 SNIPPETS = r"""
@@ -362,9 +365,10 @@ SNIPPETS = r"""
 {%- endfor %}
 {% for i in [[1, [2, 3]], [4]] recursive %}{% if i is iterable %}({{ loop(i) }}){% else %}{{ i }}@{{ loop.depth }}{% endif %}{% endfor %}
 {{ strftime_now('%Y-%m-%d %H:%M:%S %d %b %B %a %A %j %p %I %y %% %-d %e') }}
+{{ '<a>' | safe + '<b>' }} {{ '<a>' + ('<b>' | safe) | trim }} {{ ('<a>' | safe) ~ '<b>' }} {{ '<"a">' | e }} {{ ('<a>' | escape) + "'" }} {{ ('<A>' | safe).strip().lower() + '&' }} {{ ['<' | safe, '>'] | join('&') }}
 {% set a, b = 1, 2 %}{{ a }}{{ b }}{% set c = 1, 2 %}{{ c }}{% set d = {'k': 'v'} %}{{ d.k }}{{ d['k'] }}{% set e = [1, 2,] %}{{ e }}{{ d.items() | list }} {{ d | items | list }} {{ d | length }}
 {{ 'ß'.upper() }} {{ 'É'.lower() }} {{ 'ǆ'.title() }} {{ 'İ'.lower() | length }} {{ "\t|\\|\'" }} {{ 'naïve café'.title() }} {{ '日本語' | length }} {{ '日本語' | list }} {{ 'a' 'b' ~ 'c' }}
-{{ messages | map(attribute='role') | list | tojson }} {{ messages | selectattr('role', 'in', ['user']) | list | length }} {{ (messages | first | default({}, true)).role }} {{ messages[-1].content[:2] if messages and messages[-1].content is string }}
+{{ none | map('upper') | list }} {{ none | selectattr('a') | list }} {{ messages | map(attribute='role') | list | tojson }} {{ messages | selectattr('role', 'in', ['user']) | list | length }} {{ (messages | first | default({}, true)).role }} {{ messages[-1].content[:2] if messages and messages[-1].content is string }}
 """
 
 

@@ -28,12 +28,24 @@ Value TextFilter(Interpreter& in, const Value& v, const CallArgs& args) {
   const Args none("filter", args, {});
   std::string text = v.Str();
   in.Charge(text.size());
-  return f(text);
+  return Like(v, f(text));
 }
 
-Value Same(Interpreter&, const Value& v, const CallArgs& args) {
-  const Args none("filter", args, {});
-  return v.Str();
+Value ToString(Interpreter&, const Value& v, const CallArgs& args) {
+  const Args none("string", args, {});
+  return Like(v, v.Str());
+}
+
+Value Safe(Interpreter&, const Value& v, const CallArgs& args) {
+  const Args none("safe", args, {});
+  return Value::Markup(v.Str());
+}
+
+Value Escape(Interpreter& in, const Value& v, const CallArgs& args) {
+  const Args none("escape", args, {});
+  std::string out = v.is_markup() ? v.string() : EscapeHtml(v.Str());
+  in.Charge(out.size());
+  return Value::Markup(std::move(out));
 }
 
 Value Trim(Interpreter& in, const Value& v, const CallArgs& args) {
@@ -42,7 +54,7 @@ Value Trim(Interpreter& in, const Value& v, const CallArgs& args) {
   in.Charge(text.size());
   const bool given = a.Find(0) && !a.Find(0)->is_none();
   const std::string chars = given ? a.Find(0)->Str() : "";
-  return Value(Strip(text, true, true, given ? &chars : nullptr));
+  return Like(v, std::string(Strip(text, true, true, given ? &chars : nullptr)));
 }
 
 Value Length(Interpreter&, const Value& v, const CallArgs& args) {
@@ -285,6 +297,7 @@ CallArgs Rest(const CallArgs& args, size_t n) {
 
 Value Map(Interpreter& in, const Value& v, const CallArgs& args) {
   List out;
+  if (!v.Truth()) return Value(std::move(out));  // none as well, as in Jinja
   if (args.positional.empty()) {
     const Args a("map", args, {"attribute", "default"});
     for (const Value& item : in.Iterate(v)) {
@@ -302,6 +315,7 @@ Value Map(Interpreter& in, const Value& v, const CallArgs& args) {
 template <bool keep, bool by_attribute>
 Value Select(Interpreter& in, const Value& v, const CallArgs& args) {
   const size_t skip = by_attribute ? 1 : 0;
+  if (!v.Truth()) return Value(List());  // none as well, as in Jinja
   if (args.positional.size() < skip) Fail("selectattr needs an attribute");
   const bool has_test = args.positional.size() > skip;
   const std::string test = has_test ? args.positional[skip].Str() : "";
@@ -359,12 +373,12 @@ Value AttributeFilter(Interpreter& in, const Value& v, const CallArgs& args) {
 
 constexpr std::pair<std::string_view, FilterFn> kFilters[] = {
     {"abs", Abs}, {"attr", AttributeFilter}, {"batch", Batch}, {"capitalize", TextFilter<Capitalize>}, {"count", Length},
-    {"d", Default}, {"default", Default}, {"dictsort", DictSort}, {"first", End<true>}, {"float", Float},
+    {"d", Default}, {"default", Default}, {"dictsort", DictSort}, {"e", Escape}, {"escape", Escape}, {"first", End<true>}, {"float", Float},
     {"format", Format}, {"indent", Indent}, {"int", Int}, {"items", ItemsFilter}, {"join", Join}, {"last", End<false>},
     {"length", Length}, {"list", ToList}, {"lower", TextFilter<Lower>}, {"map", Map}, {"max", Extreme<true>},
     {"min", Extreme<false>}, {"reject", Select<false, false>}, {"rejectattr", Select<false, true>},
-    {"replace", ReplaceFilter}, {"reverse", Reverse}, {"round", Round}, {"safe", Same}, {"select", Select<true, false>},
-    {"selectattr", Select<true, true>}, {"sort", Sort}, {"string", Same}, {"sum", Sum},
+    {"replace", ReplaceFilter}, {"reverse", Reverse}, {"round", Round}, {"safe", Safe}, {"select", Select<true, false>},
+    {"selectattr", Select<true, true>}, {"sort", Sort}, {"string", ToString}, {"sum", Sum},
     {"title", TextFilter<TitleFilter>}, {"tojson", Json}, {"trim", Trim}, {"unique", Unique},
     {"upper", TextFilter<Upper>}, {"wordcount", WordCount}};
 

@@ -131,6 +131,9 @@ Value Binary(Interpreter& in, Op op, const Value& a, const Value& b);
 bool Compare(Op op, const Value& a, const Value& b);
 bool Contains(const Value& container, const Value& item);
 bool Less(const Value& a, const Value& b);
+std::string EscapeHtml(std::string_view s);
+// A string result: markup when what it was made from is.
+inline Value Like(const Value& from, std::string s) { return from.is_markup() ? Value::Markup(std::move(s)) : Value(std::move(s)); }
 // Python's "%" on strings.
 std::string FormatPercent(const std::string& format, const List& args);
 std::string FormatBraces(const std::string& format, const CallArgs& args);

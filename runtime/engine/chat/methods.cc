@@ -21,13 +21,14 @@ template <bool left, bool right>
 Value StripMethod(Interpreter&, const Value& self, const CallArgs& args) {
   const Args a("strip", args, {"chars"});
   const Value* chars = a.Find(0) && !a.Find(0)->is_none() ? a.Find(0) : nullptr;
-  return Value(Strip(self.string(), left, right, chars ? &chars->string() : nullptr));
+  if (chars && !chars->is_string()) Fail("strip: arg must be None or str");
+  return Like(self, std::string(Strip(self.string(), left, right, chars ? &chars->string() : nullptr)));
 }
 
 template <std::string (*f)(std::string_view)>
 Value MapMethod(Interpreter&, const Value& self, const CallArgs& args) {
   const Args none("this string method", args, {});
-  return f(self.string());
+  return Like(self, f(self.string()));
 }
 
 // Whether every character is of the class, and there is one.

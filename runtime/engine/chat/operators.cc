@@ -94,7 +94,9 @@ Value Repeat(Interpreter& in, const Value& v, int64_t times) {
 Value Add(Interpreter& in, const Value& a, const Value& b) {
   if (a.is_string() && b.is_string()) {
     in.Charge(a.string().size() + b.string().size());
-    return a.string() + b.string();
+    if (!a.is_markup() && !b.is_markup()) return a.string() + b.string();
+    const auto text = [](const Value& v) { return v.is_markup() ? v.string() : EscapeHtml(v.string()); };
+    return Value::Markup(text(a) + text(b));
   }
   if (a.is_sequence() && a.kind() == b.kind()) {
     in.Charge((a.list().size() + b.list().size()) * sizeof(Value));
@@ -108,6 +110,19 @@ Value Add(Interpreter& in, const Value& a, const Value& b) {
 }
 
 }  // namespace
+
+std::string EscapeHtml(std::string_view s) {
+  std::string out;
+  for (const char c : s) {
+    if (c == '&') out += "&amp;";
+    else if (c == '<') out += "&lt;";
+    else if (c == '>') out += "&gt;";
+    else if (c == '"') out += "&#34;";
+    else if (c == '\'') out += "&#39;";
+    else out += c;
+  }
+  return out;
+}
 
 Value Binary(Interpreter& in, Op op, const Value& a, const Value& b) {
   if (a.is_number() && b.is_number()) {

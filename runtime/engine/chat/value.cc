@@ -182,6 +182,12 @@ Value Value::Tuple(List items) {
   return v;
 }
 
+Value Value::Markup(std::string s) {
+  Value v(std::move(s));
+  v.integer_ = 1;
+  return v;
+}
+
 Value Value::Undefined(std::string name) {
   Value v(std::move(name));
   v.kind_ = Kind::kUndefined;

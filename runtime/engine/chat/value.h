@@ -41,6 +41,9 @@ class Value {
   Value(Dict entries) : kind_(Kind::kDict), shared_(std::make_shared<const Dict>(std::move(entries))) {}
   Value(std::shared_ptr<Object> object) : kind_(Kind::kObject), shared_(std::move(object)) {}
   static Value Tuple(List items);
+  // A string that "|safe" or "|escape" made: "+" escapes what is joined to it.
+  static Value Markup(std::string s);
+  bool is_markup() const { return kind_ == Kind::kString && integer_ != 0; }
   static Value Undefined(std::string name);  // the name is for error messages
 
   Kind kind() const { return kind_; }
