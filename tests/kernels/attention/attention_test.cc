@@ -100,8 +100,9 @@ TEST(Attention, MatchesDouble) {
 
 TEST(Attention, EveryRowGivesTheScalarBits) {
   for (const AttentionShape& s : Shapes()) {
-    for (auto [past, rows] : {std::pair<int64_t, int64_t>{0, 1}, {0, 2}, {0, 9}, {0, 65}, {1, 7}, {63, 1}, {63, 3}, {64, 1}, {65, 64},
+    for (const auto& step : {std::pair<int64_t, int64_t>{0, 1}, {0, 2}, {0, 9}, {0, 65}, {1, 7}, {63, 1}, {63, 3}, {64, 1}, {65, 64},
                               {255, 1}, {255, 4}, {256, 1}, {257, 5}, {700, 1}, {700, 33}}) {
+      const int64_t past = step.first, rows = step.second;
       // Nothing new there, and the scalar row is slow.
       if (past + rows > 60 && rows > 5 && (s.head_dim > 64 || s.heads > 9)) continue;
       TestSequence t = MakeSequence(s, past + rows, static_cast<uint64_t>(past * 100 + rows));
