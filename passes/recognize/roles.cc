@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compiler/ir/ops.h"
+
 namespace hasten::recognize {
 namespace {
 
@@ -48,6 +50,27 @@ void ClearNames(ir::Graph& graph) {
   for (const char* name : {"B", "S", "P"}) SubstituteDims(graph, name, Poly::Symbol(StrCat("dim_", name)));
 }
 
+// A cache input whose head size is only a name ("kv_cache_dim") is joined to new
+// keys and values whose head size is known: they must agree.
+Status NameHeadSizes(ir::Graph& graph, const Roles& roles) {
+  HST_RETURN_IF_ERROR(ir::InferTypes(graph));
+  for (Value* in : graph.inputs()) {
+    if (roles.of.at(in) != Role::kPast) continue;
+    for (const ir::Node* user : in->users()) {
+      if (user->op != "concat") continue;
+      const int64_t axis = user->Int("axis", 0) < 0 ? user->Int("axis", 0) + in->type.rank() : user->Int("axis", 0);
+      for (const Value* part : user->inputs())
+        for (size_t i = 0; i < in->type.shape.size() && part->type.ranked && part->type.rank() == in->type.rank(); ++i) {
+          const Dim &mine = in->type.shape[i], &other = part->type.shape[i];
+          if (static_cast<int64_t>(i) == axis || !other || !other->IsConst()) continue;
+          if (!mine) in->type.shape[i] = other;
+          else if (const auto s = LoneSymbol(mine); s && *s != "B" && *s != "S" && *s != "P") SubstituteDims(graph, *s, *other);
+        }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Roles> AssignRoles(ir::Graph& graph) {
@@ -87,6 +110,7 @@ Result<Roles> AssignRoles(ir::Graph& graph) {
     if (in->type.rank() == 2) NameDim(graph, in->type.shape[0], "B");
   }
   roles.past = past;
+  HST_RETURN_IF_ERROR(NameHeadSizes(graph, roles));
   return roles;
 }
 
