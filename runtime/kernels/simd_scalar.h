@@ -14,13 +14,13 @@
 #define HST_HOST_DEVICE
 #endif
 #define HST_MATH HST_HOST_DEVICE static inline
-// Before a loop over registers: gcc at -O2 leaves it rolled, and then the
-// registers live in memory. clang unrolls these by itself.
+// HST_UNROLL, before a loop over registers: left rolled, the registers would live
+// in memory, and neither gcc at -O2 nor clang around assembly unrolls by itself.
 // HST_KERNEL_LOOP: a function of its own, so that registers are allocated for
 // its loop alone (inlined into a large caller, gcc spills accumulators).
 #define HST_KERNEL_LOOP __attribute__((noinline))
 #if defined(__clang__)
-#define HST_UNROLL
+#define HST_UNROLL _Pragma("unroll")
 #else
 #define HST_UNROLL _Pragma("GCC unroll 16")
 #endif
