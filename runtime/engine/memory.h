@@ -1,6 +1,6 @@
-// Large zeroed memory straight from the operating system: 64-byte aligned (in
-// fact page aligned), physically there only where it has been touched. For the
-// arena and the KV pool, whose declared sizes are bounds rather than use.
+// Large zeroed memory straight from the operating system: 64-byte aligned,
+// fenced by inaccessible pages, physically there only where it has been touched.
+// For the arena and the KV pool, whose declared sizes are bounds rather than use.
 #pragma once
 
 #include <cstddef>
