@@ -5,6 +5,7 @@
 
 #include "compiler/onnx/graph_importer.h"
 #include "compiler/onnx/op_table.h"
+#include "compiler/onnx/ops/converters.h"
 #include "compiler/onnx/wire.h"
 
 namespace hasten {
@@ -27,7 +28,7 @@ std::vector<std::string> OnnxFiles(const std::string& folder) {
 
 Result<std::string> FindModel(const std::string& path) {
   std::error_code error;
-  if (!fs::exists(path, error)) return BadInput(path, ": no such file or folder");
+  if (!fs::exists(path, error)) return ResourceError(path, ": no such file or folder");
   if (!fs::is_directory(path, error)) return path;
   for (const std::string& folder : {path, path + "/onnx"}) {
     const std::vector<std::string> files = OnnxFiles(folder);
@@ -104,7 +105,7 @@ Sha256Digest DigestSource(const ImportedModel& model) {
 std::vector<OnnxOperator> OnnxOperators() {
   std::vector<OnnxOperator> out;
   for (const OpRow& row : OpRows()) {
-    if (!FindRow(row.domain, row.name)) continue;
+    if (!FindRow(row.domain, row.name) || row.convert == RefuseQuantized) continue;
     const bool direct = row.convert == Direct;
     out.push_back({row.domain, row.name, row.since, !direct, direct ? SnakeName(row.name) : std::string()});
   }

@@ -68,7 +68,7 @@ const Case kCases[] = {
      }, Code::kUnsupported, "already quantized"},
     {"MatMulNBits", [](auto& m) {
        auto* o = m.add_opset_import(); o->set_domain("com.microsoft"); o->set_version(1);
-       AddNode(m.mutable_graph(), "MatMulNBits", {"x", "w", "b"}, {"z"}, "com.microsoft");
+       AddInt(AddNode(m.mutable_graph(), "MatMulNBits", {"x", "w", "b"}, {"z"}, "com.microsoft"), "bits", 4);
      }, Code::kUnsupported, "already quantized"},
 };
 

@@ -18,6 +18,6 @@ Status ImportQuantized(NodeImport& node) {
   return Direct(node);
 }
 
-Status ImportQuantizedMatMul(NodeImport& node) { return node.Refuse(kFix); }
+Status RefuseQuantized(NodeImport& node) { return node.Refuse(kFix); }
 
 }  // namespace hasten::onnx_import

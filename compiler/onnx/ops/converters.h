@@ -29,7 +29,7 @@ Status ImportRoiAlign(NodeImport& node);
 
 // Quantized.cc: refused where they hold quantized weights
 Status ImportQuantized(NodeImport& node);
-Status ImportQuantizedMatMul(NodeImport& node);
+Status RefuseQuantized(NodeImport& node);
 
 // Attention.cc, RotaryEmbedding.cc (ai.onnx 23 and 24)
 Status ImportAttention(NodeImport& node);
