@@ -126,8 +126,8 @@ class Compilation {
     options.model = o_.model;
     options.artifact = writer_->pending_path();
     options.shown_as = o_.output;
-    options.lossless = !GetScheme(report_.weights).integer && !GetScheme(report_.head).integer &&
-                       !GetScheme(report_.embed).integer && o_.kv == KvType::kF32;
+    options.lossless = report_.weights == Scheme::kF32 && report_.head == Scheme::kF32 &&
+                       report_.embed == Scheme::kF32 && o_.kv == KvType::kF32;
     options.threads = o_.threads;
     options.cancel = o_.cancel;
     HST_ASSIGN_OR_RETURN(const RoundTripReport checked, CheckRoundTrip(options));

@@ -14,7 +14,7 @@ namespace hasten::calib {
 namespace {
 
 constexpr int64_t kTokens = 12;
-// Float weights and an fp32 cache differ from the interpreter by the order of sums
+// fp32 weights and cache differ from the interpreter by the order of sums
 // only: 1e-6 of the largest value and layer on real models.
 constexpr double kLosslessError = 1e-3;
 // What is packed or wired wrongly is uncorrelated with the original, near 0; 4 bits

@@ -17,7 +17,7 @@ struct RoundTripOptions {
   std::string model;        // the original
   std::string artifact;     // the file to open
   std::string shown_as;     // its name in messages
-  bool lossless = false;    // float weights and cache: hold it to rounding errors
+  bool lossless = false;    // fp32 weights and cache: hold it to rounding errors
   int threads = 1;
   const std::atomic<bool>* cancel = nullptr;
 };
