@@ -42,6 +42,13 @@ bool SameShape(const ir::Type& a, const ir::Type& b) {
          std::all_of(a.shape.begin(), a.shape.end(), [](const ir::Dim& d) { return d.has_value(); });
 }
 
+bool MayBeEmpty(const ir::Dim& d) {
+  if (!d) return true;
+  if (d->IsConst()) return d->ConstTerm() == 0;
+  const std::vector<std::string> symbols = d->Symbols();
+  return symbols.size() == 1 && (symbols[0] == "P" || symbols[0].find("past") != std::string::npos);
+}
+
 void ReplaceNode(ir::Graph& graph, ir::Node* node, ir::Value* to) {
   ir::Value* from = node->output();
   if (to->type.dtype == DType::kInvalid) to->type = from->type;

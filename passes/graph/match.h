@@ -22,6 +22,9 @@ std::optional<double> UniformValue(const ir::Value* v);
 std::optional<std::vector<int64_t>> ConstInts(const ir::Value* v);
 // Both shapes are known and provably equal.
 bool SameShape(const ir::Type& a, const ir::Type& b);
+// A dim that may be 0 when the graph runs: 0, unknown, or a cache's length, which
+// is 0 before the first token. Batches and sequences are never empty.
+bool MayBeEmpty(const ir::Dim& d);
 
 // Puts `to` in place of the node's only result and erases the node; `to` takes
 // its type when it has none.

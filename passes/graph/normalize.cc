@@ -56,13 +56,13 @@ void SplitToSlices(Graph& graph, Node* n, PassContext& context) {
 // flatten at `axis`: [-1, C] or [R, -1] when one side is known, [0, -1] at 1.
 void FlattenToReshape(Graph& graph, Node* n, PassContext& context) {
   const ir::Type &in = n->input(0)->type, &out = n->output()->type;
-  if (!in.ranked || !out.ranked || out.rank() != 2) return;
+  if (!in.ranked || in.rank() == 0 || !out.ranked || out.rank() != 2) return;
   const auto known = [](const ir::Dim& d) { return d ? d->AsConst().value_or(0) : 0; };
   const int64_t rows = known(out.shape[0]), cols = known(out.shape[1]);
   std::array<int64_t, 2> target{};
   if (cols > 0) target = {rows > 0 ? rows : -1, cols};
   else if (rows > 0) target = {rows, -1};
-  else if (n->Int("axis", 1) == 1) target = {0, -1};
+  else if (n->Int("axis", 1) == 1 && !MayBeEmpty(in.shape[0])) target = {0, -1};
   else return;
   n->op = "reshape";
   n->attrs.erase("axis");

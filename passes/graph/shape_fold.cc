@@ -25,14 +25,6 @@ Result<ir::Tensor> MakeTensor(const ir::Type& type, const std::vector<int64_t>& 
   return t;
 }
 
-// A dim that is empty when nothing was cached yet: its length must be read.
-bool MayBeEmpty(const Dim& d) {
-  if (!d) return true;
-  if (d->IsConst()) return d->ConstTerm() == 0;
-  const std::vector<std::string> symbols = d->Symbols();
-  return symbols.size() == 1 && (symbols[0] == "P" || symbols[0].find("past") != std::string::npos);
-}
-
 // The constant target of a reshape of `in` to `target`, if there is one.
 std::optional<std::vector<int64_t>> ReshapeTarget(const ir::Type& in, const std::vector<Dim>& target, bool allow_zero) {
   std::vector<int64_t> out;
