@@ -84,10 +84,11 @@ Value MakeDict(Interpreter&, const CallArgs& args) {
   if (args.positional.size() > 1 || (!args.positional.empty() && !args.positional[0].is_dict()))
     throw TemplateError{"dict() of anything but a mapping and names is not supported", true};
   if (!args.positional.empty()) out = args.positional[0].dict();
-  for (const auto& [name, value] : args.named) {
-    const auto found = std::find_if(out.begin(), out.end(), [&](const auto& e) { return e.first.Equals(Value(name)); });
-    if (found != out.end()) found->second = value;
-    else out.emplace_back(Value(name), value);
+  for (const auto& arg : args.named) {
+    const Value key(arg.first);
+    const auto found = std::find_if(out.begin(), out.end(), [&](const auto& e) { return e.first.Equals(key); });
+    if (found != out.end()) found->second = arg.second;
+    else out.emplace_back(key, arg.second);
   }
   return Value(std::move(out));
 }
