@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/pass_options.h"
 #include "cli/terminal.h"
+#include "compiler/ir/ops.h"
 #include "compiler/ir/text.h"
 #include "passes/pass_runner.h"
 
@@ -44,6 +45,9 @@ Result<int> RunOpt(const OptOptions& options, const Context& context) {
   }
   Result<std::unique_ptr<ir::Graph>> graph = ir::Parse(text, {.blob = blob, .allow_missing_blobs = options.blob.empty()});
   if (!graph.ok()) return std::move(graph).status().Annotate(options.input);
+  // The graph came from a file: what is wrong with it is the file's fault, and passes trust what they get.
+  if (const Status valid = ir::Verify(**graph); !valid.ok())
+    return BadInput(options.input, ": the text reads, but is no valid graph: ", valid.message());
   HST_ASSIGN_OR_RETURN(const passes::RunOptions run, RunOptionsOf(options.passes, context.interrupted));
   passes::RunReport report;
   const Status status = passes::RunPasses(**graph, list, run, &report);

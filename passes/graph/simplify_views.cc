@@ -49,13 +49,20 @@ Simplified ReshapeOfReshape(Graph&, Node& n) {
   return {nullptr, true};
 }
 
+// The permutation of a transpose; nullopt when its length is not known, or it is none.
 std::optional<std::vector<int64_t>> Perm(const Node& n) {
   const ir::Type& t = n.input(0)->type;
   std::vector<int64_t> perm = n.Ints("perm");
-  if (n.HasAttr("perm")) return perm;
-  if (!t.ranked) return std::nullopt;
-  perm.resize(static_cast<size_t>(t.rank()));
-  std::iota(perm.rbegin(), perm.rend(), 0);
+  if (!n.HasAttr("perm")) {
+    if (!t.ranked) return std::nullopt;
+    perm.resize(static_cast<size_t>(t.rank()));
+    std::iota(perm.rbegin(), perm.rend(), 0);
+    return perm;
+  }
+  std::vector<int64_t> sorted = perm;
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t i = 0; i < sorted.size(); ++i)
+    if (sorted[i] != static_cast<int64_t>(i)) return std::nullopt;
   return perm;
 }
 
