@@ -1,7 +1,6 @@
 #include "passes/quant/rtn.h"
 
 #include <cmath>
-#include <limits>
 
 #include "runtime/quant/layout.h"
 
@@ -91,9 +90,10 @@ float SquaredError(const Int4Grid& g, const float* w, int64_t count) {
 // One group to int4: the grid over [lo, hi], or over a shrunken range where the
 // codes of the many gain more than the clipped few lose.
 Int4Grid QuantizeInt4(Scheme scheme, const float* w, int64_t count, const Range& r, int8_t* codes) {
-  constexpr float kShrink[] = {1.0f, 0.95f, 0.9f, 0.85f, 0.8f};
-  Int4Grid best;
-  float least = std::numeric_limits<float>::infinity();
+  constexpr float kShrink[] = {0.95f, 0.9f, 0.85f, 0.8f};
+  Int4Grid best = MakeGrid(scheme, r.lo, r.hi);
+  if (!std::isfinite(best.scale)) return best;  // the caller refuses it
+  float least = SquaredError(best, w, count);
   for (float f : kShrink) {
     const Int4Grid g = MakeGrid(scheme, r.lo * f, r.hi * f);
     const float error = SquaredError(g, w, count);

@@ -110,9 +110,11 @@ TEST(Rtn, WhatIsNotFiniteIsNamed) {
   }
   OwnedCodes c;
   const std::vector<float> huge(32, 3e38f);
-  const Status s = QuantizeRtn(Scheme::kI8G32, 1, 32, huge, &c);
-  EXPECT_EQ(s.code(), Code::kBadInput);
-  EXPECT_NE(s.message().find("row 0"), std::string::npos) << s.message();
+  for (Scheme scheme : {Scheme::kI8G32, Scheme::kI4G32}) {  // beyond any fp16 scale
+    const Status s = QuantizeRtn(scheme, 1, 32, huge, &c);
+    EXPECT_EQ(s.code(), Code::kBadInput);
+    EXPECT_NE(s.message().find("row 0"), std::string::npos) << s.message();
+  }
 }
 
 TEST(Rtn, PiecesPackToTheSameBytesAsTheWhole) {
