@@ -117,6 +117,25 @@ TEST(Attention, EveryRowGivesTheScalarBits) {
   }
 }
 
+TEST(Attention, RandomShapesGiveTheScalarBits) {
+  testing::Rng rng(2024);
+  for (int i = 0; i < 150; ++i) {
+    const int64_t kv_heads = 1 + rng.Below(3);
+    AttentionShape s = Shape(kv_heads * (1 + rng.Below(5)), kv_heads, 1 + rng.Below(70), 1 + rng.Below(70), kTypes[rng.Below(3)]);
+    s.causal = rng.Below(4) != 0;
+    s.window = rng.Below(2) ? 0 : 1 + rng.Below(400);
+    s.softcap = rng.Below(3) ? 0 : 2.0f;
+    s.scale = rng.Below(5) ? s.scale : 40.0f;  // one key takes all
+    const int64_t past = rng.Below(2) ? rng.Below(600) : 0, rows = 1 + rng.Below(past > 0 ? 6 : 40);
+    TestSequence t = MakeSequence(s, past + rows, static_cast<uint64_t>(i));
+    if (past > 0) testing::RunStep(s, {{&t}, {0}, {past}}, ScalarAppend(), nullptr, 1);
+    const auto want = testing::RunStep(s, {{&t}, {past}, {past + rows}}, ScalarAppend(), &ScalarAttend(), 1);
+    testing::ForEachFastRow(AttentionKernels(), ArgsOf(s), [&](const Kernel<AttentionArgs>& k) {
+      EXPECT_TRUE(SameBits(want, testing::RunStep(s, {{&t}, {past}, {past + rows}}, ScalarAppend(), &k, 2))) << k.name << " " << Name(s) << " past " << past << " rows " << rows;
+    });
+  }
+}
+
 // Every byte of the page, and nothing else, as the scalar row writes it.
 TEST(KvAppend, EveryRowWritesTheScalarBytes) {
   for (const AttentionShape& s : Shapes()) {
