@@ -5,6 +5,7 @@
 #include <set>
 
 #include "compiler/onnx/op_table.h"
+#include "compiler/onnx/ops/converters.h"
 
 namespace hasten::onnx_import {
 namespace {
@@ -160,6 +161,7 @@ Status GraphImporter::ImportNode(const onnx::NodeProto& proto, int index, Scope&
   node.loc = NodeName(proto, index, scope.prefix);
   HST_RETURN_IF_ERROR(ReadOperands(proto, scope, node));
   Status status;
+  bool follows = false;
   const auto function = functions_.find(FunctionKey(proto));
   if (function != functions_.end()) {
     status = InlineFunction(function->second, proto, node, scope);
@@ -168,12 +170,16 @@ Status GraphImporter::ImportNode(const onnx::NodeProto& proto, int index, Scope&
   } else {
     node.opset = opset->second;
     status = ReadAttributes(proto, scope, node);
-    scopes_.push_back(&scope);
-    if (status.ok()) status = Convert(node);
-    scopes_.pop_back();
+    if (status.ok()) status = CheckOperator(node);
+    if (status.ok()) {
+      scopes_.push_back(&scope);
+      status = Convert(node);
+      scopes_.pop_back();
+      follows = FollowsProblem(node);
+    }
   }
-  if (status.code() == Code::kUnsupported) {
-    problems_.push_back(status.message());
+  if (status.code() == Code::kUnsupported || (follows && status.code() == Code::kBadInput)) {
+    if (!follows) problems_.push_back(status.message());
     // Stands for the node, so that the nodes behind it are looked at as well.
     const ir::Node* blank = graph_->AddNode("unsupported", {}, node.output_names.size(), {}, node.loc);
     node.outputs = blank->outputs();
@@ -191,7 +197,15 @@ Status GraphImporter::ReadOperands(const onnx::NodeProto& proto, const Scope& sc
   return {};
 }
 
-Status GraphImporter::Convert(NodeImport& node) {
+// Behind a node that could not be imported types are missing, and what fails for
+// that is no problem of its own.
+bool GraphImporter::FollowsProblem(const NodeImport& node) const {
+  if (problems_.empty() || FindRow(node.domain, node.op)->convert == RefuseQuantized) return false;
+  return std::any_of(node.inputs.begin(), node.inputs.end(),
+                     [](const ir::Value* v) { return v && (v->type.dtype == DType::kInvalid || !v->type.ranked); });
+}
+
+Status GraphImporter::CheckOperator(const NodeImport& node) const {
   const OpRow* row = FindRow(node.domain, node.op);
   const std::string where = StrCat("node \"", Quoted(node.loc), "\": operator ", node.op, " (domain ",
                                    Quoted(node.domain.empty() ? "ai.onnx" : node.domain), ", opset ", node.opset, ")");
@@ -200,8 +214,11 @@ Status GraphImporter::Convert(NodeImport& node) {
   if (node.opset < row->since)
     return Unsupported(where, " is read from opset ", row->since, " on; convert the model with onnx.version_converter to opset ",
                        std::max<int64_t>(row->since, kOldestOpset), " or export it again");
-  HST_RETURN_IF_ERROR(CheckAttributeKinds(node));
-  Status status = row->convert(node);
+  return CheckAttributeKinds(node);
+}
+
+Status GraphImporter::Convert(NodeImport& node) {
+  Status status = FindRow(node.domain, node.op)->convert(node);
   if (status.ok()) status = node.status();
   return status;
 }

@@ -79,7 +79,9 @@ class GraphImporter {
   static std::string FunctionKey(const onnx::NodeProto& call);
   static const onnx::AttributeProto* Resolve(const onnx::AttributeProto& a, const Scope& scope);
   Status ReadAttribute(const std::string& name, const onnx::AttributeProto& a, NodeImport& node);
-  Status CheckAttributeKinds(NodeImport& node) const;
+  Status CheckOperator(const NodeImport& node) const;
+  Status CheckAttributeKinds(const NodeImport& node) const;
+  bool FollowsProblem(const NodeImport& node) const;
   Status Convert(NodeImport& node);
   Status BindOutputs(NodeImport& node, Scope& scope);
   Status InlineFunction(const Function& function, const onnx::NodeProto& call, NodeImport& node, const Scope& scope);

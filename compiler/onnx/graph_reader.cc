@@ -176,7 +176,7 @@ Status GraphImporter::ReadAttribute(const std::string& name, const onnx::Attribu
   }
 }
 
-Status GraphImporter::CheckAttributeKinds(NodeImport& node) const {
+Status GraphImporter::CheckAttributeKinds(const NodeImport& node) const {
   const OpRow* row = FindRow(node.domain, node.op);
   if (row->attributes == "*") return {};
   constexpr std::string_view kLetters = "ifsIFSt";  // in the order of ir::Attr's alternatives

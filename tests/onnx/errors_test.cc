@@ -89,7 +89,9 @@ TEST(ImportErrors, AllUnsupportedNodesAtOnce) {
   auto* g = m.mutable_graph();
   AddNode(g, "RandomUniformLike", {"x"}, {"r"})->set_name("/first");
   AddNode(g, "Add", {"r", "y"}, {"s"})->set_name("/between");
-  AddNode(g, "ImageDecoder", {"s"}, {"t"})->set_name("/second");
+  AddNode(g, "Attention", {"s", "s", "s"}, {"v"})->set_name("/follows");   // of unknown rank by now
+  AddNode(g, "ImageDecoder", {"x"}, {"t"})->set_name("/second");
+  m.mutable_opset_import(0)->set_version(23);
   const Status status = ImportProto(m).status();
   EXPECT_EQ(status.code(), Code::kUnsupported);
   EXPECT_NE(status.message().find("2 nodes cannot be imported"), std::string::npos) << status.message();
