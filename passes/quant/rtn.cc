@@ -49,62 +49,16 @@ float QuantizeInt8(Scheme scheme, const float* w, int64_t count, const Range& r,
   return s;
 }
 
-struct Int4Grid {
-  float scale = 0.0f, inverse = 0.0f, zero = 0.0f;
-};
-
-Int4Grid MakeGrid(Scheme scheme, float lo, float hi) {
-  Int4Grid g;
-  g.scale = StorableScale(scheme, (hi - lo) / 15.0f, hi - lo, 15.0f);
-  g.inverse = g.scale > 0.0f ? 1.0f / g.scale : 0.0f;
-  g.zero = Clamp(Round(-lo * g.inverse), 0.0f, 15.0f);
-  return g;
-}
-
-// In eight strided sums: inner loops of constant length become vectors.
-float SquaredError(const Int4Grid& g, const float* w, int64_t count) {
-  constexpr int kLanes = 8;
-  const float lo = -g.zero, hi = 15.0f - g.zero;
-  float sums[kLanes] = {};
-  const auto add = [&](const float* v) {
-    for (int j = 0; j < kLanes; ++j) {
-      float c = Round(v[j] * g.inverse);
-      c = c < lo ? lo : c;
-      c = c > hi ? hi : c;
-      const float e = v[j] - g.scale * c;
-      sums[j] += e * e;
-    }
-  };
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) add(w + i);
-  if (i < count) {
-    float rest[kLanes] = {};  // zeros are exact in every grid
-    for (int64_t j = i; j < count; ++j) rest[j - i] = w[j];
-    add(rest);
-  }
-  float sum = 0.0f;
-  for (float v : sums) sum += v;
-  return sum;
-}
-
-// One group to int4: the grid over [lo, hi], or over a shrunken range where the
-// codes of the many gain more than the clipped few lose.
-Int4Grid QuantizeInt4(Scheme scheme, const float* w, int64_t count, const Range& r, int8_t* codes) {
-  constexpr float kShrink[] = {0.95f, 0.9f, 0.85f, 0.8f};
-  Int4Grid best = MakeGrid(scheme, r.lo, r.hi);
-  if (!std::isfinite(best.scale)) return best;  // the caller refuses it
-  float least = SquaredError(best, w, count);
-  for (float f : kShrink) {
-    const Int4Grid g = MakeGrid(scheme, r.lo * f, r.hi * f);
-    const float error = SquaredError(g, w, count);
-    if (error < least) {
-      least = error;
-      best = g;
-    }
-  }
-  for (int64_t i = 0; i < count; ++i)
-    codes[i] = static_cast<int8_t>(Clamp(Round(w[i] * best.inverse) + best.zero, 0.0f, 15.0f));
-  return best;
+// One group to int4 over the range of its values; returns the scale. Shrinking
+// the range for a smaller squared error was measured on SmolLM2 and dropped: KLD
+// 0.289 against 0.281, 99% 1.9 against 1.5.
+float QuantizeInt4(Scheme scheme, const float* w, int64_t count, const Range& r, int8_t* codes, uint8_t* zero) {
+  const float s = StorableScale(scheme, (r.hi - r.lo) / 15.0f, r.hi - r.lo, 15.0f);
+  const float inverse = s > 0.0f ? 1.0f / s : 0.0f;
+  const float z = Clamp(Round(-r.lo * inverse), 0.0f, 15.0f);
+  for (int64_t i = 0; i < count; ++i) codes[i] = static_cast<int8_t>(Clamp(Round(w[i] * inverse) + z, 0.0f, 15.0f));
+  *zero = static_cast<uint8_t>(z);
+  return s;
 }
 
 // One row: codes [k], scale and zero [groups].
@@ -118,13 +72,8 @@ Status QuantizeRow(Scheme scheme, int64_t k, const PackedLayout& l, const float*
       while (std::isfinite(w[at])) ++at;
       return BadInput("row ", row, ", column ", at, " of the weights is ", w[at], ", not a finite number; the model is damaged");
     }
-    if (zero) {
-      const Int4Grid grid = QuantizeInt4(scheme, w + start, count, r, codes + start);
-      scale[g] = grid.scale;
-      zero[g] = static_cast<uint8_t>(grid.zero);
-    } else {
-      scale[g] = QuantizeInt8(scheme, w + start, count, r, codes + start);
-    }
+    scale[g] = zero ? QuantizeInt4(scheme, w + start, count, r, codes + start, zero + g)
+                    : QuantizeInt8(scheme, w + start, count, r, codes + start);
     if (!std::isfinite(scale[g]))
       return BadInput("row ", row, ", columns ", start, " to ", start + count - 1, " span ", r.lo, " to ", r.hi,
                       ", more than a scale of ", GetScheme(scheme).name, " can hold; use the scheme fp32");

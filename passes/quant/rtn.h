@@ -22,10 +22,10 @@ struct OwnedCodes {
 };
 
 // w: [n][k] fp32, row-major. Integer schemes only (kUsage). int8 is symmetric,
-// the scale from the largest magnitude; int4 has an integer zero-point and the
-// range, out of a few shrunken ones, with the least squared error. Scales are
-// already rounded to what the scheme stores. kBadInput names the row that holds
-// a NaN or an infinity, or a range that no scale can hold.
+// the scale from the largest magnitude; int4 spans the group's range, zero
+// included, with an integer zero-point. Scales are already rounded to what the
+// scheme stores. kBadInput names the row that holds a NaN or an infinity, or a
+// range that no scale can hold.
 Status QuantizeRtn(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, OwnedCodes* out);
 
 // Quantizes and packs rows [first_row, first_row + rows.size() / k) of W[n, k]
