@@ -1,5 +1,6 @@
 // What compile writes: the same bytes every time, everything inspect, verify and
 // diff say about it, and what happens to damaged artifacts.
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -78,6 +79,17 @@ TEST(Compile, EverySchemeAndCache) {
   for (const char* scheme : {"int4:32", "int4:64", "int4:128", "int8", "int8:32", "int8:64", "int8:128", "fp16", "fp32"}) {
     for (const char* kv : {"int8", "fp16", "fp32"}) Compile(folder, "a.hst", {"--weights", scheme, "--kv", kv});
   }
+}
+
+// Memory is bounded by the largest tensor, whatever the model's size: this one has
+// 1.6 GB of weights (sparse on disk), its largest tensor 64 MB.
+TEST(Compile, MemoryDoesNotGrowWithTheModel) {
+  const std::string folder = FreshFolder();
+  constexpr long kLargest = 8192L * 2048 * 4;
+  const Outcome r = RunHasten({"compile", Fixture("large"), "-o", folder + "/a.hst", "--threads", "2"},
+                              {.max_data_bytes = 3 * kLargest + 200'000'000});
+  EXPECT_EQ(r.status, 0) << r.err;
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Compile, WithoutATokenizer) {

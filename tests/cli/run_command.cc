@@ -31,6 +31,10 @@ namespace fs = std::filesystem;
     setrlimit(RLIMIT_FSIZE, &limit);
     signal(SIGXFSZ, SIG_IGN);  // write() answers EFBIG instead
   }
+  if (how.max_data_bytes > 0) {
+    const rlimit limit = {static_cast<rlim_t>(how.max_data_bytes), static_cast<rlim_t>(how.max_data_bytes)};
+    setrlimit(RLIMIT_DATA, &limit);
+  }
   std::vector<char*> argv;
   std::string binary = std::string(HASTEN_BINARY_DIR) + "/bin/hasten";
   argv.push_back(binary.data());

@@ -17,6 +17,7 @@ struct RunHow {
   std::string folder;                        // working directory; empty: the test's
   std::chrono::milliseconds interrupt_after{0};  // SIGINT after this long; 0: never
   long max_file_bytes = 0;                   // RLIMIT_FSIZE, a full disk; 0: no limit
+  long max_data_bytes = 0;                   // RLIMIT_DATA, private writable memory; 0: no limit
 };
 
 Outcome RunHasten(const std::vector<std::string>& arguments, const RunHow& how = {});
