@@ -6,6 +6,7 @@
 
 #include "compiler/interp/context.h"
 #include "compiler/interp/ops/evals.h"
+#include "compiler/ir/ops.h"
 #include "runtime/base/fp_env.h"
 
 namespace hasten::interp {
@@ -48,6 +49,21 @@ Status CheckInput(const ir::Value& declared, const Tensor& t, std::map<std::stri
     } else if (const auto value = dim->Eval(symbols); value && *value != t.dim(i)) {
       return wrong();
     }
+  }
+  return {};
+}
+
+// Evaluations rely on the operands and outputs that ops.def demands.
+Status CheckCounts(const EvalContext& c) {
+  const ir::OpInfo* op = ir::FindOp(c.node.op);
+  HST_CHECK(op != nullptr);
+  const auto beyond = [](size_t n, int most) { return most >= 0 && n > static_cast<size_t>(most); };
+  if (beyond(c.in.size(), op->max_inputs)) return c.Error("has ", c.in.size(), " operands");
+  if (c.out.size() < static_cast<size_t>(op->min_outputs) || beyond(c.out.size(), op->max_outputs))
+    return c.Error("has ", c.out.size(), " outputs");
+  for (int i = 0; i < op->min_inputs; ++i) {
+    const bool optional = i == 1 && c.node.op == "linear";   // its bias stands before its weights
+    if (!optional && !c.Has(static_cast<size_t>(i))) return c.Error("operand ", i, " is missing");
   }
   return {};
 }
@@ -121,6 +137,7 @@ Result<std::vector<Tensor>> Interpreter::EvalNode(const ir::Node& node, std::spa
   EvalContext c(node, state_->options, *state_->pool, *state_->buffers);
   c.in.assign(inputs.begin(), inputs.end());
   c.out.resize(node.outputs().size());
+  HST_RETURN_IF_ERROR(CheckCounts(c));
   HST_RETURN_IF_ERROR(Evaluate(c, *info));
   return std::move(c.out);
 }

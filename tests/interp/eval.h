@@ -62,8 +62,12 @@ inline void ExpectFloats(const Tensor& t, std::vector<int64_t> dims, const std::
   const std::vector<float> got = t.ToFloats();
   ASSERT_EQ(got.size(), want.size());
   for (size_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(want[i])) EXPECT_TRUE(std::isnan(got[i])) << i;
-    else EXPECT_NEAR(got[i], want[i], tolerance) << i;
+    if (std::isnan(want[i]) || std::isinf(want[i])) {
+      EXPECT_EQ(std::isnan(got[i]), std::isnan(want[i])) << i;
+      EXPECT_TRUE(std::isnan(want[i]) || got[i] == want[i]) << i;
+    } else {
+      EXPECT_NEAR(got[i], want[i], tolerance) << i;
+    }
   }
 }
 

@@ -161,10 +161,17 @@ Status EvalMaxUnpool(EvalContext& c) {
     if (dims.size() != inferred.size()) return c.Error("output_shape has ", dims.size(), " elements");
   }
   HST_ASSIGN_OR_RETURN(Tensor o, c.MakeZeros(x.dtype(), dims));
+  // Indices count over the inferred shape; a larger output_shape has room at the ends.
+  const std::vector<int64_t> own = RowMajorStrides(inferred), strides_out = RowMajorStrides(dims);
   const size_t size = DTypeSize(x.dtype());
   for (int64_t i = 0; i < x.elements(); ++i) {
-    const int64_t at = index.data<int64_t>()[i];
-    if (at < 0 || at >= o.elements()) return c.Error("index ", at, " is outside of ", DimsText(dims));
+    int64_t rest = index.data<int64_t>()[i], at = rest < 0 ? -1 : 0;
+    for (size_t d = 0; d < own.size() && at >= 0; ++d) {
+      const int64_t k = own[d] > 0 ? rest / own[d] : -1;
+      at = k < 0 || k >= dims[d] ? -1 : at + k * strides_out[d];
+      rest -= k * own[d];
+    }
+    if (at < 0 || at >= o.elements()) return c.Error("index ", index.data<int64_t>()[i], " is outside of ", DimsText(dims));
     std::copy_n(x.raw() + static_cast<size_t>(i) * size, size, o.mutable_raw() + static_cast<size_t>(at) * size);
   }
   c.out[0] = std::move(o);

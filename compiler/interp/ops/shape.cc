@@ -192,8 +192,12 @@ Status EvalRange(EvalContext& c) {
     using T = typename decltype(tag)::type;
     const T start = *c.In(0).template data<T>(), limit = *c.In(1).template data<T>(), delta = *c.In(2).template data<T>();
     const long double count = delta == T(0) ? -1 : std::ceil((static_cast<long double>(limit) - static_cast<long double>(start)) / static_cast<long double>(delta));
-    if (delta == T(0) || !(count < 9e18L)) {
+    if (delta == T(0) || count != count) {
       status = c.Error("from ", start, " to ", limit, " in steps of ", delta);
+      return;
+    }
+    if (count > 9e18L) {
+      status = ResourceError("[range] from ", start, " to ", limit, " in steps of ", delta, " (node \"", c.node.loc, "\")");
       return;
     }
     Result<Tensor> o = c.Make(c.In(0).dtype(), {count > 0 ? static_cast<int64_t>(count) : 0});
