@@ -1,5 +1,7 @@
-// Filters: what may follow "|". Each as jinja2.filters defines it, tojson as
+// Filters of single values, and the table of all. Each as jinja2.filters defines it, tojson as
 // transformers does (plain json.dumps, nothing escaped for HTML).
+#include "runtime/engine/chat/filters.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -10,18 +12,6 @@
 
 namespace hasten::chat {
 namespace {
-
-using FilterFn = Value (*)(Interpreter&, const Value&, const CallArgs&);
-
-// "a.b.0" walked through an item, as map(attribute=...) and sort do.
-Value Path(Interpreter& in, Value v, const Value& path) {
-  if (!path.is_string()) return in.Item(v, path);
-  for (const std::string& part : SplitBy(path.string(), ".", -1, false)) {
-    const bool number = !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
-    v = in.Item(v, number ? Value(static_cast<int64_t>(std::stoll(part))) : Value(part));
-  }
-  return v;
-}
 
 template <std::string (*f)(std::string_view)>
 Value TextFilter(Interpreter& in, const Value& v, const CallArgs& args) {
@@ -192,7 +182,8 @@ Value Indent(Interpreter& in, const Value& v, const CallArgs& args) {
   const Value* width = a.Find(0);
   const int64_t columns = width && !width->is_string() ? a.Integer(0, 4) : 4;
   if (columns > 1024) Fail("indent: width is at most 1024");
-  const std::string margin = width && width->is_string() ? width->string() : std::string(static_cast<size_t>(std::max<int64_t>(columns, 0)), ' ');
+  const std::string margin = width && width->is_string() ? width->string()
+                                                         : std::string(static_cast<size_t>(std::max<int64_t>(columns, 0)), ' ');
   const bool first = a.Flag(1, false), blank = a.Flag(2, false);
   const std::vector<std::string> lines = SplitLines(v.Str() + "\n", false);
   std::string out;
@@ -204,147 +195,6 @@ Value Indent(Interpreter& in, const Value& v, const CallArgs& args) {
   }
   in.Charge(out.size());
   return out;
-}
-
-// Strings sort without regard to case unless told otherwise.
-Value SortKey(const Value& v, bool case_sensitive) {
-  return v.is_string() && !case_sensitive ? Value(Lower(v.string())) : v;
-}
-
-Value Sorted(Interpreter& in, std::vector<std::pair<Value, Value>> keyed, bool reverse) {
-  const auto less = [&](const auto& x, const auto& y) {
-    in.Charge(0);
-    return reverse ? Less(y.first, x.first) : Less(x.first, y.first);
-  };
-  std::stable_sort(keyed.begin(), keyed.end(), less);
-  List out;
-  for (auto& [key, value] : keyed) out.push_back(std::move(value));
-  return Value(std::move(out));
-}
-
-Value Sort(Interpreter& in, const Value& v, const CallArgs& args) {
-  const Args a("sort", args, {"reverse", "case_sensitive", "attribute"});
-  std::vector<std::pair<Value, Value>> keyed;
-  for (Value& item : in.Iterate(v)) {
-    Value key = a.Find(2) && !a.Find(2)->is_none() ? Path(in, item, *a.Find(2)) : item;
-    keyed.emplace_back(SortKey(key, a.Flag(1, false)), std::move(item));
-  }
-  return Sorted(in, std::move(keyed), a.Flag(0, false));
-}
-
-Value DictSort(Interpreter& in, const Value& v, const CallArgs& args) {
-  const Args a("dictsort", args, {"case_sensitive", "by", "reverse"});
-  if (!v.is_dict()) Fail(StrCat("dictsort: needs a mapping, got ", v.TypeName()));
-  const std::string by = a.Text(1, "key");
-  if (by != "key" && by != "value") Fail("dictsort: you can only sort by either \"key\" or \"value\"");
-  std::vector<std::pair<Value, Value>> keyed;
-  for (const auto& [key, value] : v.dict())
-    keyed.emplace_back(SortKey(by == "key" ? key : value, a.Flag(0, false)), Value::Tuple({key, value}));
-  return Sorted(in, std::move(keyed), a.Flag(2, false));
-}
-
-Value Unique(Interpreter& in, const Value& v, const CallArgs& args) {
-  const Args a("unique", args, {"case_sensitive", "attribute"});
-  List out, keys;
-  for (Value& item : in.Iterate(v)) {
-    const Value key = SortKey(a.Find(1) && !a.Find(1)->is_none() ? Path(in, item, *a.Find(1)) : item, a.Flag(0, false));
-    in.Charge(keys.size() * 16);
-    if (std::any_of(keys.begin(), keys.end(), [&](const Value& k) { return k.Equals(key); })) continue;
-    keys.push_back(key);
-    out.push_back(std::move(item));
-  }
-  return Value(std::move(out));
-}
-
-template <bool want_max>
-Value Extreme(Interpreter& in, const Value& v, const CallArgs& args) {
-  const Args a(want_max ? "max" : "min", args, {"case_sensitive", "attribute"});
-  Value best, best_key;
-  for (const Value& item : in.Iterate(v)) {
-    const Value key = SortKey(a.Find(1) && !a.Find(1)->is_none() ? Path(in, item, *a.Find(1)) : item, a.Flag(0, false));
-    if (best_key.is_undefined() || (want_max ? Less(best_key, key) : Less(key, best_key))) best = item, best_key = key;
-  }
-  return best;
-}
-
-Value Sum(Interpreter& in, const Value& v, const CallArgs& args) {
-  const Args a("sum", args, {"attribute", "start"});
-  Value total = a.Or(1, 0);
-  for (const Value& item : in.Iterate(v))
-    total = Binary(in, Op::kAdd, total, a.Find(0) && !a.Find(0)->is_none() ? Path(in, item, *a.Find(0)) : item);
-  return total;
-}
-
-Value Reverse(Interpreter& in, const Value& v, const CallArgs& args) {
-  const Args none("reverse", args, {});
-  if (v.is_string()) {
-    in.Charge(v.string().size() * 4);
-    std::u32string chars = Decode(v.string());
-    std::reverse(chars.begin(), chars.end());
-    return Encode(chars);
-  }
-  List items = in.Iterate(v);
-  std::reverse(items.begin(), items.end());
-  return Value(std::move(items));
-}
-
-// The arguments after the first `n` positional ones.
-CallArgs Rest(const CallArgs& args, size_t n) {
-  CallArgs out = args;
-  out.positional.erase(out.positional.begin(), out.positional.begin() + static_cast<ptrdiff_t>(std::min(n, out.positional.size())));
-  return out;
-}
-
-Value Map(Interpreter& in, const Value& v, const CallArgs& args) {
-  List out;
-  if (!v.Truth()) return Value(std::move(out));  // none as well, as in Jinja
-  if (args.positional.empty()) {
-    const Args a("map", args, {"attribute", "default"});
-    for (const Value& item : in.Iterate(v)) {
-      Value found = Path(in, item, a.Need(0));
-      out.push_back(found.is_undefined() && a.Find(1) ? *a.Find(1) : std::move(found));
-    }
-    return Value(std::move(out));
-  }
-  const std::string name = args.positional[0].Str();
-  const CallArgs rest = Rest(args, 1);
-  for (const Value& item : in.Iterate(v)) out.push_back(ApplyFilter(in, name, item, rest));
-  return Value(std::move(out));
-}
-
-template <bool keep, bool by_attribute>
-Value Select(Interpreter& in, const Value& v, const CallArgs& args) {
-  const size_t skip = by_attribute ? 1 : 0;
-  if (!v.Truth()) return Value(List());  // none as well, as in Jinja
-  if (args.positional.size() < skip) Fail("selectattr needs an attribute");
-  const bool has_test = args.positional.size() > skip;
-  const std::string test = has_test ? args.positional[skip].Str() : "";
-  const CallArgs rest = Rest(args, skip + 1);
-  List out;
-  for (Value& item : in.Iterate(v)) {
-    const Value subject = by_attribute ? Path(in, item, args.positional[0]) : item;
-    if ((has_test ? ApplyTest(in, test, subject, rest) : subject.Truth()) == keep) out.push_back(std::move(item));
-  }
-  return Value(std::move(out));
-}
-
-Value Batch(Interpreter& in, const Value& v, const CallArgs& args) {
-  const Args a("batch", args, {"linecount", "fill_with"});
-  const int64_t n = a.Integer(0, 0);
-  if (n < 1) Fail("batch: linecount must be at least 1");
-  List out, row;
-  for (Value& item : in.Iterate(v)) {
-    row.push_back(std::move(item));
-    if (static_cast<int64_t>(row.size()) == n) out.push_back(Value(std::exchange(row, {})));
-  }
-  if (!row.empty()) {
-    if (a.Find(1) && !a.Find(1)->is_none()) {
-      in.Charge(static_cast<uint64_t>(n) * sizeof(Value));
-      row.resize(static_cast<size_t>(n), *a.Find(1));
-    }
-    out.push_back(Value(std::move(row)));
-  }
-  return Value(std::move(out));
 }
 
 Value Format(Interpreter& in, const Value& v, const CallArgs& args) {
@@ -372,15 +222,15 @@ Value AttributeFilter(Interpreter& in, const Value& v, const CallArgs& args) {
 }
 
 constexpr std::pair<std::string_view, FilterFn> kFilters[] = {
-    {"abs", Abs}, {"attr", AttributeFilter}, {"batch", Batch}, {"capitalize", TextFilter<Capitalize>}, {"count", Length},
-    {"d", Default}, {"default", Default}, {"dictsort", DictSort}, {"e", Escape}, {"escape", Escape}, {"first", End<true>}, {"float", Float},
-    {"format", Format}, {"indent", Indent}, {"int", Int}, {"items", ItemsFilter}, {"join", Join}, {"last", End<false>},
-    {"length", Length}, {"list", ToList}, {"lower", TextFilter<Lower>}, {"map", Map}, {"max", Extreme<true>},
-    {"min", Extreme<false>}, {"reject", Select<false, false>}, {"rejectattr", Select<false, true>},
-    {"replace", ReplaceFilter}, {"reverse", Reverse}, {"round", Round}, {"safe", Safe}, {"select", Select<true, false>},
-    {"selectattr", Select<true, true>}, {"sort", Sort}, {"string", ToString}, {"sum", Sum},
-    {"title", TextFilter<TitleFilter>}, {"tojson", Json}, {"trim", Trim}, {"unique", Unique},
-    {"upper", TextFilter<Upper>}, {"wordcount", WordCount}};
+    {"abs", Abs}, {"attr", AttributeFilter}, {"batch", BatchFilter}, {"capitalize", TextFilter<Capitalize>},
+    {"count", Length}, {"d", Default}, {"default", Default}, {"dictsort", DictSortFilter}, {"e", Escape},
+    {"escape", Escape}, {"first", End<true>}, {"float", Float}, {"format", Format}, {"indent", Indent}, {"int", Int},
+    {"items", ItemsFilter}, {"join", Join}, {"last", End<false>}, {"length", Length}, {"list", ToList},
+    {"lower", TextFilter<Lower>}, {"map", MapFilter}, {"max", MaxFilter}, {"min", MinFilter}, {"reject", RejectFilter},
+    {"rejectattr", RejectAttrFilter}, {"replace", ReplaceFilter}, {"reverse", ReverseFilter}, {"round", Round},
+    {"safe", Safe}, {"select", SelectFilter}, {"selectattr", SelectAttrFilter}, {"sort", SortFilter},
+    {"string", ToString}, {"sum", SumFilter}, {"title", TextFilter<TitleFilter>}, {"tojson", Json}, {"trim", Trim},
+    {"unique", UniqueFilter}, {"upper", TextFilter<Upper>}, {"wordcount", WordCount}};
 
 const auto* FindFilter(std::string_view name) {
   const auto* f = std::find_if(std::begin(kFilters), std::end(kFilters), [&](const auto& x) { return x.first == name; });

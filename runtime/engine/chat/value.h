@@ -93,6 +93,9 @@ std::string ToJson(const Value& value, const JsonStyle& style);
 std::string FloatRepr(double d);
 std::string StringRepr(std::string_view s);
 
+// Values are trees that callers build; this only bounds recursion over them.
+void CheckNesting(int depth);
+
 // What goes wrong inside a template; never leaves this folder (Parse and Render
 // turn it into a Status).
 struct TemplateError {
