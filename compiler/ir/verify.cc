@@ -4,6 +4,7 @@
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
+#include <variant>
 
 #include "compiler/ir/ops.h"
 #include "compiler/ir/text.h"
@@ -99,11 +100,17 @@ class Verifier {
         Status s = Verifier(**nested).Run(depth + 1);
         if (!s.ok()) return std::move(s).Annotate(StrCat("in the graph of [", n.op, "] \"", n.loc, "\""));
       }
-    if (op->verify) {
-      Status s = op->verify(n);
-      if (!s.ok()) return Fail(n, s.message());
+    return CheckOp(*op, n);
+  }
+
+  static Status CheckOp(const OpInfo& op, const Node& n) {
+    if (!op.verify) return {};
+    try {
+      const Status s = op.verify(n);
+      return s.ok() ? Status() : Fail(n, s.message());
+    } catch (const std::bad_variant_access&) {
+      return Fail(n, "an attribute has another kind than the op needs");
     }
-    return {};
   }
 
   static std::string Range(int least, int most) {
