@@ -1,5 +1,6 @@
 #include "compiler/onnx/node_import.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "compiler/onnx/graph_importer.h"
@@ -105,6 +106,7 @@ int OnnxNumber(DType dtype) {
 }
 
 ir::Tensor FillScalar(DType dtype, double v) {
+  if (!IsFloat(dtype)) v = std::isnan(v) ? 0 : std::clamp(v, -0x1p62, 0x1p62);  // an integer must hold it
   switch (dtype) {
     case DType::kF64: return ir::Tensor::Scalar(v);
     case DType::kF16:
@@ -114,14 +116,14 @@ ir::Tensor FillScalar(DType dtype, double v) {
       *t->mutable_data<uint16_t>() = dtype == DType::kF16 ? FloatToHalf(static_cast<float>(v)) : FloatToBFloat(static_cast<float>(v));
       return *std::move(t);
     }
-    case DType::kI8: return ir::Tensor::Scalar(static_cast<int8_t>(v));
-    case DType::kI16: return ir::Tensor::Scalar(static_cast<int16_t>(v));
-    case DType::kI32: return ir::Tensor::Scalar(static_cast<int32_t>(v));
+    case DType::kI8: return ir::Tensor::Scalar(static_cast<int8_t>(static_cast<int64_t>(v)));
+    case DType::kI16: return ir::Tensor::Scalar(static_cast<int16_t>(static_cast<int64_t>(v)));
+    case DType::kI32: return ir::Tensor::Scalar(static_cast<int32_t>(static_cast<int64_t>(v)));
     case DType::kI64: return ir::Tensor::Scalar(static_cast<int64_t>(v));
-    case DType::kU8: return ir::Tensor::Scalar(static_cast<uint8_t>(v));
-    case DType::kU16: return ir::Tensor::Scalar(static_cast<uint16_t>(v));
-    case DType::kU32: return ir::Tensor::Scalar(static_cast<uint32_t>(v));
-    case DType::kU64: return ir::Tensor::Scalar(static_cast<uint64_t>(v));
+    case DType::kU8: return ir::Tensor::Scalar(static_cast<uint8_t>(static_cast<int64_t>(v)));
+    case DType::kU16: return ir::Tensor::Scalar(static_cast<uint16_t>(static_cast<int64_t>(v)));
+    case DType::kU32: return ir::Tensor::Scalar(static_cast<uint32_t>(static_cast<int64_t>(v)));
+    case DType::kU64: return ir::Tensor::Scalar(static_cast<uint64_t>(static_cast<int64_t>(v)));
     case DType::kBool: return ir::Tensor::Scalar(v != 0);
     case DType::kF32:
     case DType::kInvalid: break;

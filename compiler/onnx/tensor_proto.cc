@@ -120,7 +120,9 @@ Result<ir::Tensor> FromExternal(const onnx::TensorProto& p, const Header& h, Pay
       else length = *number;
     }
   }
-  HST_ASSIGN_OR_RETURN(const MappedFile* file, source.External(location));
+  Result<const MappedFile*> opened = source.External(location);
+  if (!opened.ok()) return std::move(opened).status().Annotate(what);
+  const MappedFile* file = *opened;
   if (length && *length != h.bytes) return SizeMismatch(what, h, *length);
   const Checked end = Checked(offset) + Checked(h.bytes);
   if (!end.AtMost(file->bytes.size()))

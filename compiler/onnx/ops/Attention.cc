@@ -30,6 +30,9 @@ Result<Operands> ReadOperands(NodeImport& node) {
   if (o.q_heads < 1 || o.kv_heads < 1 || o.q_heads % o.kv_heads != 0)
     return node.Bad("needs q_num_heads a multiple of kv_num_heads; came ", o.q_heads, " and ", o.kv_heads);
   if (o.flat) {
+    HST_RETURN_IF_ERROR(CheckHeads(node, o.q, o.q_heads));
+    HST_RETURN_IF_ERROR(CheckHeads(node, o.k, o.kv_heads));
+    HST_RETURN_IF_ERROR(CheckHeads(node, o.v, o.kv_heads));
     o.q = SplitHeads(node, o.q, o.q_heads);
     o.k = SplitHeads(node, o.k, o.kv_heads);
     o.v = SplitHeads(node, o.v, o.kv_heads);

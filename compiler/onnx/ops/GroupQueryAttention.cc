@@ -32,7 +32,7 @@ Result<Heads> ReadHeads(const NodeImport& node, bool packed) {
   const std::optional<int64_t> hidden = ConstDim(node.In(0), 2);
   const int64_t heads = packed ? h.q + 2 * h.kv : h.q;
   if (!hidden) return node.Refuse("the hidden size of the query is not constant");
-  if (*hidden % heads != 0) return node.Bad("a hidden size of ", *hidden, " is no multiple of ", heads, " heads");
+  if (*hidden < heads || *hidden % heads != 0) return node.Bad("a hidden size of ", *hidden, " is no multiple of ", heads, " heads");
   h.size = *hidden / heads;
   return h;
 }
@@ -51,6 +51,8 @@ Status ImportGroupQueryAttention(NodeImport& node) {
     const ir::Node* split = node.EmitNode("split", {q, node.Ints({h.q * h.size, h.kv * h.size, h.kv * h.size})}, 3, {{"axis", int64_t{2}}});
     q = split->output(0), k = split->output(1), v = split->output(2);
   }
+  HST_RETURN_IF_ERROR(CheckHeads(node, k, h.kv));
+  HST_RETURN_IF_ERROR(CheckHeads(node, v, h.kv));
   q = SplitHeads(node, q, h.q), k = SplitHeads(node, k, h.kv), v = SplitHeads(node, v, h.kv);
   ir::Value* length = node.DimOf(q, 2);
   ir::Value* past = node.In(3) ? node.DimOf(node.In(3), 2) : nullptr;

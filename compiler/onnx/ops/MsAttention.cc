@@ -82,6 +82,8 @@ Status ImportMultiHeadAttention(NodeImport& node) {
   HST_ASSIGN_OR_RETURN(Projections p, Unpack(node));
   if (!p.k->type.ranked || !p.v->type.ranked) return node.Refuse("the ranks of key and value are unknown");
   HST_ASSIGN_OR_RETURN(p, AddBias(node, p, node.In(3)));
+  for (const ir::Value* x : {p.q, p.k, p.v})
+    if (x->type.rank() == 3) HST_RETURN_IF_ERROR(CheckHeads(node, x, heads));
   Sequence s{SplitHeads(node, p.q, heads), p.k, p.v};
   if (p.k->type.rank() == 3) s.k = SplitHeads(node, p.k, heads);
   if (p.v->type.rank() == 3) s.v = SplitHeads(node, p.v, heads);
@@ -114,6 +116,7 @@ Status ImportMsAttention(NodeImport& node) {
   }
   if (sizes.size() != 3) return node.Bad("qkv_hidden_sizes needs 3 sizes, has ", sizes.size());
   const ir::Node* split = node.EmitNode("split", {qkv, node.Ints(sizes)}, 3, {{"axis", int64_t{2}}});
+  for (const ir::Value* x : split->outputs()) HST_RETURN_IF_ERROR(CheckHeads(node, x, heads));
   Sequence s{SplitHeads(node, split->output(0), heads), SplitHeads(node, split->output(1), heads), SplitHeads(node, split->output(2), heads)};
   if (ir::Value* past = node.In(4)) {
     const ir::Attrs first = {{"axis", int64_t{0}}};

@@ -12,12 +12,16 @@ struct Caches {
 // x [B,H,S,D], or [B,S,H*D] with the number of heads given.
 Result<ir::Value*> Apply(NodeImport& node, const Caches& c, Rotary options, int64_t heads) {
   if (!c.x->type.ranked || (c.x->type.rank() != 3 && c.x->type.rank() != 4)) return node.Refuse("the input needs rank 3 or 4");
-  if (c.x->type.rank() == 4) return Rotate(node, c.x, c.cos, c.sin, options);
-  if (heads < 1) return node.Bad("needs num_heads for an input of rank 3");
-  options.head_axis = 2;
-  const std::optional<int64_t> hidden = ConstDim(c.x, 2);
-  ir::Value* x = node.Reshape(c.x, {0, 0, heads, hidden ? *hidden / heads : -1});
+  const bool flat = c.x->type.rank() == 3;
+  ir::Value* x = c.x;
+  if (flat) {
+    HST_RETURN_IF_ERROR(CheckHeads(node, x, heads));
+    const std::optional<int64_t> hidden = ConstDim(x, 2);
+    x = node.Reshape(x, {0, 0, heads, hidden ? *hidden / heads : -1});
+    options.head_axis = 2;
+  }
   if (!ConstDim(x, 3) && options.dim == 0 && !options.interleaved) return node.Refuse("the head size must be constant");
+  if (!flat) return Rotate(node, x, c.cos, c.sin, options);
   ir::Value* out = Rotate(node, x, c.cos, c.sin, options);
   return node.Emit("reshape", {out, node.Emit("shape", {c.x})});
 }

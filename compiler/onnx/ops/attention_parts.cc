@@ -24,6 +24,13 @@ std::optional<int64_t> ConstDim(const ir::Value* value, int64_t axis) {
   return d ? d->AsConst() : std::nullopt;
 }
 
+Status CheckHeads(const NodeImport& node, const ir::Value* x, int64_t heads) {
+  const std::optional<int64_t> hidden = ConstDim(x, 2);
+  if (heads < 1 || (hidden && (*hidden < heads || *hidden % heads != 0)))
+    return node.Bad("a hidden size of ", hidden.value_or(0), " does not divide into ", heads, " heads");
+  return {};
+}
+
 ir::Value* SplitHeads(NodeImport& node, ir::Value* x, int64_t heads) {
   const std::optional<int64_t> hidden = ConstDim(x, 2);
   return node.Transpose(node.Reshape(x, {0, 0, heads, hidden ? *hidden / heads : -1}), {0, 2, 1, 3});

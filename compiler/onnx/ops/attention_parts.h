@@ -12,6 +12,9 @@ namespace hasten::onnx_import {
 // Dimension `axis` of a value when it is a constant.
 std::optional<int64_t> ConstDim(const ir::Value* value, int64_t axis);
 
+// kBadInput when the last axis of x [B,S,hidden] is known to be no multiple of heads.
+Status CheckHeads(const NodeImport& node, const ir::Value* x, int64_t heads);
+
 // [B,S,heads*D] -> [B,heads,S,D], and back.
 ir::Value* SplitHeads(NodeImport& node, ir::Value* x, int64_t heads);
 ir::Value* MergeHeads(NodeImport& node, ir::Value* x);
