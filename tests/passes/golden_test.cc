@@ -2,16 +2,20 @@
 // keep the numbers (interpreted on seeded inputs, within what they declare).
 #include "golden.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
+
+#include "passes/pass.h"
 
 namespace hasten::passes {
 namespace {
 
 const std::string kFolder = HASTEN_SOURCE_DIR "/tests/ir";
 
-class Golden : public ::testing::TestWithParam<std::string> {};
+class PassGolden : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(Golden, PassesMakeWhatIsExpected) {
+TEST_P(PassGolden, PassesMakeWhatIsExpected) {
   const GoldenFile file = ParseGolden(ReadFile(GetParam()));
   ASSERT_FALSE(file.cases.empty()) << "no \"// run:\" in the file";
   for (const GoldenCase& c : file.cases) {
@@ -27,11 +31,17 @@ TEST_P(Golden, PassesMakeWhatIsExpected) {
   }
 }
 
+TEST(Golden, EveryPassHasOne) {
+  const std::vector<std::string> files = GoldenFiles(kFolder);
+  for (const PassInfo& pass : AllPasses())
+    EXPECT_EQ(std::count(files.begin(), files.end(), kFolder + "/" + std::string(pass.name) + ".ir"), 1) << pass.name;
+}
+
 std::string TestName(const ::testing::TestParamInfo<std::string>& info) {
   const size_t slash = info.param.rfind('/') + 1;
   return info.param.substr(slash, info.param.size() - slash - 3);
 }
-INSTANTIATE_TEST_SUITE_P(Files, Golden, ::testing::ValuesIn(GoldenFiles(kFolder)), TestName);
+INSTANTIATE_TEST_SUITE_P(Files, PassGolden, ::testing::ValuesIn(GoldenFiles(kFolder)), TestName);
 
 }  // namespace
 }  // namespace hasten::passes
