@@ -7,39 +7,12 @@
 #include <filesystem>
 #include <random>
 
-#include "runtime/engine/context.h"
+#include "tests/engine/try_artifact.h"
 #include "tests/format/raw_artifact.h"
 #include "tests/format/tiny_model.h"
 
 namespace hasten::testing {
 namespace {
-
-// Opens and evaluates a few tokens; true when the program was accepted.
-bool Try(const std::string& path) {
-  auto model = Model::Open(path);
-  if (!model.ok()) {
-    EXPECT_FALSE(model.status().message().empty());
-    return false;
-  }
-  ContextOptions o;
-  o.threads = 1, o.max_rows = 4, o.kv_tokens = 64;
-  auto context = Context::Create(*model, o);
-  if (!context.ok()) return true;
-  const SequenceId id = (*context)->CreateSequence();
-  for (int32_t token : {0, 1}) {
-    const std::vector<int32_t> tokens = {token, 0, token};
-    const EvalItem item{id, tokens, {}, Want::kAll};
-    if (!(*context)->Evaluate({&item, 1}).ok()) continue;
-    for (size_t o_index = 0; o_index < (*model)->program().outputs()->size(); ++o_index) {
-      const OutputRows rows = *(*context)->Output(0, o_index);
-      float sum = 0;  // touch them all
-      for (int64_t r = 0; r < rows.rows; ++r)
-        for (int64_t c = 0; c < rows.cols; ++c) sum += rows.data[r * rows.stride + c];
-      EXPECT_TRUE(sum == sum || sum != sum);
-    }
-  }
-  return true;
-}
 
 TEST(HostileProgram, AcceptedMeansHarmless) {
   const std::string path = (std::filesystem::path(::testing::TempDir()) / StrCat("hst-hostile-", getpid(), ".hst")).string();
@@ -65,7 +38,7 @@ TEST(HostileProgram, AcceptedMeansHarmless) {
       }
       bad.SignSection(0);
       ASSERT_TRUE(memory.Set(bad.bytes));
-      accepted += Try(memory.path());
+      accepted += TryArtifact(memory.path());
     }
   }
   EXPECT_GT(accepted, 200);  // else the test tests nothing
