@@ -44,8 +44,6 @@ Status InferConvTranspose(InferContext& c) {
   return {};
 }
 
-Status InferDeformConv(InferContext& c) { return InferConv(c); }
-
 Status InferPool(InferContext& c) {
   const Dim channels = c.Ranked(0) && c.In(0).rank() >= 2 ? c.Shape(0)[1] : Dim();
   SetSpatial(c, 0, c.InType(0), channels);
@@ -84,18 +82,6 @@ Status InferWindow(InferContext& c) {
   return {};
 }
 
-Status InferRandom(InferContext& c) {
-  c.Set(0, Type::Of(OnnxDType(c.node.Int("dtype", 1)), ConstDims(c.node.Ints("shape"))));
-  return {};
-}
-
-Status InferRandomLike(InferContext& c) {
-  Type t = c.In(0);
-  if (c.node.HasAttr("dtype")) t.dtype = OnnxDType(c.node.Int("dtype", 1));
-  c.Set(0, std::move(t));
-  return {};
-}
-
 Status InferGridSample(InferContext& c) { return InferPool(c); }
 
 Status InferAffineGrid(InferContext& c) {
@@ -120,11 +106,6 @@ Status InferCol2Im(InferContext& c) {
   std::vector<Dim> shape{FirstDim(c, 0), Dim()};
   shape.insert(shape.end(), image->begin(), image->end());
   c.Set(0, Type::Of(c.InType(0), std::move(shape)));
-  return {};
-}
-
-Status InferRoi(InferContext& c) {
-  SetUnknown(c, 0, c.InType(0), 4);
   return {};
 }
 

@@ -124,15 +124,6 @@ Status InferDet(InferContext& c) {
   return {};
 }
 
-Status InferDft(InferContext& c) {
-  if (!c.Ranked(0)) {
-    c.SetUnranked(0, c.InType(0));
-    return {};
-  }
-  c.Set(0, Type::Of(c.InType(0), UnknownDims(c.Shape(0).size())));
-  return {};
-}
-
 Status InferStft(InferContext& c) {
   c.Set(0, Type::Of(c.InType(0), {c.Ranked(0) && c.In(0).rank() > 0 ? c.Shape(0)[0] : Dim(), Dim(), Dim(), Poly(2)}));
   return {};

@@ -60,7 +60,6 @@ Status InferLayerNorm(InferContext& c);
 Status InferBatchNorm(InferContext& c);
 Status InferLoss(InferContext& c);
 Status InferDet(InferContext& c);
-Status InferDft(InferContext& c);
 Status InferStft(InferContext& c);
 
 // linear.cc
@@ -83,15 +82,11 @@ Status InferGlobalPool(InferContext& c);
 Status InferResize(InferContext& c);
 Status InferRecurrent(InferContext& c);
 Status InferWindow(InferContext& c);
-Status InferRandom(InferContext& c);
-Status InferRandomLike(InferContext& c);
 Status InferGridSample(InferContext& c);
 Status InferAffineGrid(InferContext& c);
 Status InferCol2Im(InferContext& c);
-Status InferRoi(InferContext& c);
 Status InferMaxUnpool(InferContext& c);
 Status InferNms(InferContext& c);
-Status InferDeformConv(InferContext& c);
 Status InferMelWeightMatrix(InferContext& c);
 
 // semantic.cc
