@@ -18,6 +18,20 @@ E Operand(Elements& el, const Node& node, size_t i, const Value* out, const Inde
 
 bool IsIntType(const Value* v) { return !IsFloat(v->type.dtype) && v->type.dtype != DType::kBool; }
 
+// A float expression that holds whole numbers (positions counted in fp32).
+std::optional<Poly> WholeNumber(ExprPool& pool, E e) {
+  if (e->kind == Kind::kConst && e->c == static_cast<double>(static_cast<int64_t>(e->c))) return Poly(static_cast<int64_t>(e->c));
+  if (e->kind == Kind::kUnary && e->op == Op::kToFloat) return pool.AsPoly(e->args[0]);
+  if (e->kind == Kind::kUnary && e->op == Op::kNeg) {
+    const auto a = WholeNumber(pool, e->args[0]);
+    return a ? std::optional<Poly>(Poly(0) - *a) : std::nullopt;
+  }
+  if (e->kind != Kind::kBinary || (e->op != Op::kAdd && e->op != Op::kMul)) return std::nullopt;
+  const auto a = WholeNumber(pool, e->args[0]), b = WholeNumber(pool, e->args[1]);
+  if (!a || !b) return std::nullopt;
+  return e->op == Op::kAdd ? *a + *b : *a * *b;
+}
+
 // Integer arithmetic stays polynomial; float arithmetic is an expression.
 template <Op kOp, bool kSubtract = false>
 E Arithmetic(Elements& el, const Node& node, int out, const Index& index) {
@@ -54,6 +68,23 @@ E GeluRule(Elements& el, const Node& node, int, const Index& index) {
 
 enum class Cmp { kLess, kLessEq, kGreater, kGreaterEq, kEqual };
 
+// A tree of constants compared leaf by leaf; null when e is none.
+template <Cmp kCmp>
+E CompareLeaves(ExprPool& pool, E e, double c) {
+  if (e->kind == Kind::kConst) {
+    switch (kCmp) {
+      case Cmp::kLess: return pool.Bool(e->c < c);
+      case Cmp::kLessEq: return pool.Bool(e->c <= c);
+      case Cmp::kGreater: return pool.Bool(e->c > c);
+      case Cmp::kGreaterEq: return pool.Bool(e->c >= c);
+      case Cmp::kEqual: return pool.Bool(e->c == c);
+    }
+  }
+  if (e->kind != Kind::kSelect) return nullptr;
+  const E a = CompareLeaves<kCmp>(pool, e->args[1], c), b = CompareLeaves<kCmp>(pool, e->args[2], c);
+  return a && b ? pool.Select(e->args[0], a, b) : nullptr;
+}
+
 template <Cmp kCmp>
 E Compare(Elements& el, const Node& node, int, const Index& index) {
   const E a = Operand(el, node, 0, node.output(), index), b = Operand(el, node, 1, node.output(), index);
@@ -63,24 +94,16 @@ E Compare(Elements& el, const Node& node, int, const Index& index) {
   if (bools) return kCmp == Cmp::kEqual ? pool.Or(pool.And(a, b), pool.And(pool.Not(a), pool.Not(b))) : nullptr;
   if (!IsIntType(node.input(0))) {
     // Floats that hold integers (positions as fp32), or a mask of constants.
-    if (a->kind == Kind::kSelect && b->kind == Kind::kConst && a->args[1]->kind == Kind::kConst && a->args[2]->kind == Kind::kConst) {
-      const auto holds = [&](double x) {
-        switch (kCmp) {
-          case Cmp::kLess: return x < b->c;
-          case Cmp::kLessEq: return x <= b->c;
-          case Cmp::kGreater: return x > b->c;
-          case Cmp::kGreaterEq: return x >= b->c;
-          case Cmp::kEqual: return x == b->c;
-        }
-        return false;
-      };
-      return pool.Select(a->args[0], pool.Bool(holds(a->args[1]->c)), pool.Bool(holds(a->args[2]->c)));
+    if (b->kind == Kind::kConst && a->kind == Kind::kSelect) {
+      const E mapped = CompareLeaves<kCmp>(pool, a, b->c);
+      if (mapped) return mapped;
     }
-    const auto whole = [](E e) { return (e->kind == Kind::kUnary && e->op == Op::kToFloat) || e->kind == Kind::kConst; };
-    if (!whole(a) || !whole(b)) return nullptr;
   }
-  const auto poly = [&](E e) { return e->kind == Kind::kUnary ? pool.AsPoly(e->args[0]) : pool.AsPoly(e); };
-  const Poly x = poly(a), y = poly(b);
+  const bool floats = !IsIntType(node.input(0));
+  const auto wx = floats ? WholeNumber(pool, a) : std::optional<Poly>(pool.AsPoly(a));
+  const auto wy = floats ? WholeNumber(pool, b) : std::optional<Poly>(pool.AsPoly(b));
+  if (!wx || !wy) return nullptr;
+  const Poly x = *wx, y = *wy;
   switch (kCmp) {
     case Cmp::kLess: return pool.Ge0(y - x - Poly(1));
     case Cmp::kLessEq: return pool.Ge0(y - x);
@@ -125,8 +148,8 @@ E CastRule(Elements& el, const Node& n, int, const Index& index) {
   if (from == DType::kBool) return pool.Int(pool.AsPoly(pool.Select(a, pool.Int(Poly(1)), pool.Int(Poly(0)))));
   if (!IsFloat(from)) return a;
   if (a->kind == Kind::kConst) return pool.Int(Poly(static_cast<int64_t>(a->c)));
-  if (a->kind == Kind::kUnary && a->op == Op::kToFloat) return a->args[0];
-  return nullptr;
+  const auto whole = WholeNumber(pool, a);
+  return whole ? pool.Int(*whole) : nullptr;
 }
 
 // a[.., i, r] * b[.., r, j] summed over r (ONNX MatMul, numpy broadcasting).

@@ -43,6 +43,12 @@ double Apply(Op op, double a, double b) {
   }
 }
 
+// A tree of selects whose leaves are constants: what masks are made of.
+bool IsConstTree(E e, int depth = 4) {
+  if (e->kind == Kind::kConst) return true;
+  return e->kind == Kind::kSelect && depth > 0 && IsConstTree(e->args[1], depth - 1) && IsConstTree(e->args[2], depth - 1);
+}
+
 bool IsConst(E e, double c) { return e->kind == Kind::kConst && e->c == c; }
 bool IsBool(E e) { return e->kind >= Kind::kGe0; }
 
@@ -113,23 +119,19 @@ E ExprPool::Unary(Op op, E a) {
   if (a->kind == Kind::kConst) return Const(Apply(op, a->c));
   if (op == Op::kNeg && a->kind == Kind::kUnary && a->op == Op::kNeg) return a->args[0];
   if (op == Op::kReciprocal && a->kind == Kind::kUnary && a->op == Op::kReciprocal) return a->args[0];
-  // Over a select with a constant side, so that masks stay selects of constants.
-  if (a->kind == Kind::kSelect && a->args[1]->kind == Kind::kConst && a->args[2]->kind == Kind::kConst)
+  // Over a select of constants, so that masks stay selects of constants.
+  if (a->kind == Kind::kSelect && IsConstTree(a))
     return Select(a->args[0], Unary(op, a->args[1]), Unary(op, a->args[2]));
   return Intern({.kind = Kind::kUnary, .op = op, .args = {a}});
 }
 
 E ExprPool::Binary(Op op, E a, E b) {
   if (a->kind == Kind::kConst && b->kind == Kind::kConst) return Const(Apply(op, a->c, b->c));
-  const auto const_select = [](E e) {
-    return e->kind == Kind::kSelect && e->args[1]->kind == Kind::kConst && e->args[2]->kind == Kind::kConst;
-  };
-  if (const_select(a) && b->kind == Kind::kConst)
-    return Select(a->args[0], Binary(op, a->args[1], b), Binary(op, a->args[2], b));
-  if (const_select(b) && a->kind == Kind::kConst)
-    return Select(b->args[0], Binary(op, a, b->args[1]), Binary(op, a, b->args[2]));
-  if (const_select(a) && const_select(b) && a->args[0] == b->args[0])
-    return Select(a->args[0], Binary(op, a->args[1], b->args[1]), Binary(op, a->args[2], b->args[2]));
+  if ((a->kind == Kind::kSelect || b->kind == Kind::kSelect) && IsConstTree(a) && IsConstTree(b)) {
+    const E cond = (a->kind == Kind::kSelect ? a : b)->args[0];
+    const auto side = [&](E e, size_t i) { return e->kind == Kind::kSelect && e->args[0] == cond ? e->args[i] : e; };
+    return Select(cond, Binary(op, side(a, 1), side(b, 1)), Binary(op, side(a, 2), side(b, 2)));
+  }
   switch (op) {
     case Op::kAdd:
       if (IsConst(a, 0)) return b;
@@ -210,6 +212,10 @@ E ExprPool::And(E a, E b) {
   if (a->kind == Kind::kTrue || a == b) return b;
   if (b->kind == Kind::kTrue) return a;
   if (a->kind == Kind::kFalse || b->kind == Kind::kFalse) return Bool(false);
+  if (a->kind == Kind::kGe0 && b->kind == Kind::kGe0) {  // the narrower one implies the wider
+    if (ProveNonNegative(a->poly - b->poly)) return b;
+    if (ProveNonNegative(b->poly - a->poly)) return a;
+  }
   if (a->id > b->id) std::swap(a, b);
   return Intern({.kind = Kind::kAnd, .args = {a, b}});
 }
@@ -218,6 +224,13 @@ E ExprPool::Or(E a, E b) {
   if (a->kind == Kind::kFalse || a == b) return b;
   if (b->kind == Kind::kFalse) return a;
   if (a->kind == Kind::kTrue || b->kind == Kind::kTrue) return Bool(true);
+  if (a->kind == Kind::kGe0 && b->kind == Kind::kGe0) {
+    if (ProveNonNegative(a->poly - b->poly)) return a;
+    if (ProveNonNegative(b->poly - a->poly)) return b;
+  }
+  for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)})  // x or (not x and z)
+    for (size_t i : {size_t{0}, size_t{1}})
+      if (y->kind == Kind::kAnd && y->args[i] == Not(x)) return Or(x, y->args[1 - i]);
   if (a->id > b->id) std::swap(a, b);
   return Intern({.kind = Kind::kOr, .args = {a, b}});
 }

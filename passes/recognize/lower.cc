@@ -111,7 +111,7 @@ Result<Value*> Lowering::Rows(E e, const Space& space) {
 
 Result<Value*> Lowering::Compute(E e, const Space& space) {
   using Matcher = Result<Value*> (Lowering::*)(E, const Space&);
-  for (Matcher m : {&Lowering::TryHeads, &Lowering::TryNorm, &Lowering::TryRope, &Lowering::TryActivation, &Lowering::TryConcat}) {
+  for (Matcher m : {&Lowering::TryHeads, &Lowering::TryPlain, &Lowering::TryNorm, &Lowering::TryRope, &Lowering::TryActivation, &Lowering::TryConcat}) {
     HST_ASSIGN_OR_RETURN(Value * v, (this->*m)(e, space));
     if (v) return v;
   }
@@ -143,6 +143,18 @@ Result<Value*> Lowering::TryHeads(E e, const Space& space) {
   return Rows(split, heads);
 }
 
+// Heads of a row that is normalized as a whole (OLMo 2): see it as one group.
+Result<Value*> Lowering::TryPlain(E e, const Space& space) {
+  if (space.groups == 1) return nullptr;
+  bool whole = false;
+  pool().Visit(e, [&](E x) { whole = whole || (x->kind == Kind::kReduce && x->op == Op::kMean && x->poly == Poly(space.cols())); });
+  if (!whole) return nullptr;
+  Space plain = MakeSpace(1, space.cols());
+  plain.row = space.row;
+  const E flat = pool().Replace(e, {{space.d.Symbols()[0], plain.d - space.h * Poly(space.width)}});
+  return pool().Uses(flat, space.h.Symbols()[0]) ? Result<Value*>(nullptr) : Rows(flat, plain);
+}
+
 Result<Value*> Lowering::FromLoad(E e, const Space& space) {
   const Value* v = e->value;
   if (const auto it = rows_.find(v); it != rows_.end() && e->index.size() == 3) {
@@ -152,6 +164,10 @@ Result<Value*> Lowering::FromLoad(E e, const Space& space) {
       if (*offset == 0 && space.cols() == it->second) return row;
       return Emit("slice_cols", {row}, {{"begin", *offset}, {"end", *offset + space.cols()}}, e->origin, space.cols());
     }
+  }
+  if (IsRow(v) && space.groups > 1) {
+    HST_ASSIGN_OR_RETURN(Value * heads, FromStridedHeads(e, space));
+    if (heads) return heads;
   }
   if (v->is_weight() && v->weight().rank() == 2 && e->index.size() == 2) {  // a table read by row: an embedding
     const auto offset = (e->index[1] - space.Column()).AsConst();
@@ -170,6 +186,35 @@ Result<Value*> Lowering::FromLoad(E e, const Space& space) {
     }
   }
   return Unsupported(Explain(e));
+}
+
+// Heads that lie apart in a linear's columns ([head][q, k, v][width], GPT-NeoX):
+// the linear is made again over those columns of its weight.
+Result<Value*> Lowering::FromStridedHeads(E e, const Space& space) {
+  const ir::Node* linear = e->value->def();
+  if (!linear || linear->op != "linear" || linear->Ints("begin").size() != 1 || e->index.size() != 3 ||
+      e->index[0] != space.b || e->index[1] != space.row)
+    return nullptr;
+  const Poly rest = e->index[2] - space.d;
+  const Poly at0 = rest.Substitute(space.h.Symbols()[0], Poly(0));
+  const auto offset = at0.AsConst(), stride = (rest.Substitute(space.h.Symbols()[0], Poly(1)) - at0).AsConst();
+  if (!offset || !stride || *stride < 1 || rest != space.h * Poly(*stride) + Poly(*offset) || *offset < 0 ||
+      (space.groups - 1) * *stride + *offset + space.width > rows_.at(e->value))
+    return nullptr;
+  std::vector<Value*> inputs = {linear->input(0), nullptr};
+  std::vector<int64_t> trans, begin, end;
+  std::vector<float> bias;
+  for (int64_t h = 0; h < space.groups; ++h) {
+    const int64_t first = *offset + h * *stride;
+    inputs.push_back(linear->input(2));
+    trans.push_back(linear->Ints("trans")[0]);
+    begin.push_back(linear->Ints("begin")[0] + first);
+    end.push_back(begin.back() + space.width);
+    for (int64_t i = 0; linear->input(1) && i < space.width; ++i) bias.push_back(static_cast<float>(linear->input(1)->weight().At(first + i)));
+  }
+  if (!bias.empty()) inputs[1] = target_.AddWeight("bias", ir::Tensor::From<float>({space.cols()}, bias));
+  return Emit("linear", std::move(inputs), {{"trans", std::move(trans)}, {"begin", std::move(begin)}, {"end", std::move(end)}},
+              linear, space.cols());
 }
 
 namespace {

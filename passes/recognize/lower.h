@@ -60,6 +60,7 @@ class Lowering {
  private:
   Result<ir::Value*> Compute(E e, const Space& space);
   Result<ir::Value*> FromLoad(E e, const Space& space);
+  Result<ir::Value*> FromStridedHeads(E e, const Space& space);   // nullptr when e is not of that form
   Result<ir::Value*> FromUnary(E e, const Space& space);
   Result<ir::Value*> FromBinary(E e, const Space& space);
   Result<ir::Value*> RowAndConstant(Op op, E row, E constant, bool swapped, E whole, const Space& space);
@@ -68,6 +69,7 @@ class Lowering {
   Result<ir::Value*> TryActivation(E e, const Space& space);
   Result<ir::Value*> TryRope(E e, const Space& space);          // rope.cc
   Result<ir::Value*> TryHeads(E e, const Space& space);
+  Result<ir::Value*> TryPlain(E e, const Space& space);
   Result<ir::Value*> TryConcat(E e, const Space& space);
   Result<ir::Value*> Attention(E sum, const Space& space);      // attention.cc
 
