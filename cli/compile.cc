@@ -16,16 +16,17 @@ namespace hasten::cli {
 namespace {
 
 struct CompileCommand {
-  std::string model, output, weights = "int4:64", head, embed, kv = "int8";
+  std::string model, output, weights = "int4:64", head, embed, kv;
   int threads = 0;
   bool json = false, no_tokenizer = false;
   PassOptions passes;
 };
 
-Result<KvType> ParseKv(const std::string& name) {
-  if (name == "int8") return KvType::kI8;
-  if (name == "fp16") return KvType::kF16;
-  if (name == "fp32") return KvType::kF32;
+Result<std::optional<KvType>> ParseKv(const std::string& name) {
+  if (name.empty()) return std::optional<KvType>();
+  if (name == "int8") return std::optional(KvType::kI8);
+  if (name == "fp16") return std::optional(KvType::kF16);
+  if (name == "fp32") return std::optional(KvType::kF32);
   return UsageError("--kv ", name, ": the cache is int8, fp16 or fp32");
 }
 
@@ -60,7 +61,7 @@ Status PrintReport(const CompileCommand& c, const calib::CompileReport& r, doubl
     report["weights"] = GetScheme(r.weights).name;
     report["head"] = GetScheme(r.head).name;
     report["embed"] = GetScheme(r.embed).name;
-    report["kv"] = c.kv;
+    report["kv"] = calib::KvName(r.kv);
     report["layers"] = r.layers;
     report["instructions"] = r.instructions;
     report["tensors"] = r.tensors;
@@ -71,7 +72,7 @@ Status PrintReport(const CompileCommand& c, const calib::CompileReport& r, doubl
   }
   if (c.passes.stats) Note(passes::StatsTable(r.passes));
   return WriteOut(StrCat(c.output, ": ", HumanBytes(r.artifact_bytes), " from ", HumanBytes(r.source_bytes), ", weights ",
-                         GetScheme(r.weights).name, ", head ", GetScheme(r.head).name, ", KV cache ", c.kv, ", ", r.layers,
+                         GetScheme(r.weights).name, ", head ", GetScheme(r.head).name, ", KV cache ", calib::KvName(r.kv), ", ", r.layers,
                          " layers, ", r.instructions, " instructions; checked against the original: cosine ",
                          Fixed(r.agreement, 4), "\n"));
 }
@@ -102,7 +103,7 @@ Action AddCompile(CLI::App& app) {
   app.add_option("--weights", c->weights, "int4:G, int8:G (G: 32, 64, 128), int8 per channel, fp16, fp32 [int4:64]")->type_name("SCHEME")->group(group);
   app.add_option("--head", c->head, "Of the last linear [--weights, but int8:64 for INT4]")->type_name("SCHEME")->group(group);
   app.add_option("--embed", c->embed, "Of the token table [--head]; one shared with the head is stored once")->type_name("SCHEME")->group(group);
-  app.add_option("--kv", c->kv, "Of the KV cache: int8, fp16, fp32 [int8]")->type_name("TYPE")->group(group);
+  app.add_option("--kv", c->kv, "Of the KV cache: int8, fp16, fp32 [int8; for fp16 and fp32 weights the same as these]")->type_name("TYPE")->group(group);
   app.add_flag("--no-tokenizer", c->no_tokenizer, "Leave the tokenizer out; the artifact takes token ids only");
   app.add_option("--threads", c->threads, "Threads [one a core]; the bytes of the result do not depend on it")
       ->check(CLI::Range(1, 256))->type_name("N");

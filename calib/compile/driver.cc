@@ -18,15 +18,6 @@
 namespace hasten::calib {
 namespace {
 
-std::string_view KvName(KvType type) {
-  switch (type) {
-    case KvType::kI8: return "int8";
-    case KvType::kF16: return "fp16";
-    case KvType::kF32: return "fp32";
-  }
-  return "";
-}
-
 // One compilation, stage by stage.
 class Compilation {
  public:
@@ -34,6 +25,7 @@ class Compilation {
     report_.weights = o_.weights;
     report_.head = o_.head.value_or(DefaultHead(o_.weights));
     report_.embed = o_.embed.value_or(report_.head);
+    report_.kv = o_.kv.value_or(DefaultKv(o_.weights));
   }
 
   Status Run() {
@@ -90,7 +82,7 @@ class Compilation {
     options.weights = o_.weights;
     options.head = report_.head;
     options.embed = report_.embed;
-    options.kv = o_.kv;
+    options.kv = report_.kv;
     options.max_positions = static_cast<int64_t>(std::min(generation_.max_positions, uint64_t{1} << 40));
     HST_ASSIGN_OR_RETURN(const plan::ProgramPlan plan, plan::MakePlan(*model_.graph, options));
     report_.tensors = plan.tensors.size();
@@ -113,7 +105,7 @@ class Compilation {
     p.recipe = {{"weights", std::string(GetScheme(report_.weights).name)},
                 {"head", std::string(GetScheme(report_.head).name)},
                 {"embed", std::string(GetScheme(report_.embed).name)},
-                {"kv", std::string(KvName(o_.kv))},
+                {"kv", std::string(KvName(report_.kv))},
                 {"quantizer", "round-to-nearest"}};
     for (const std::string& pass : o_.passes.disable) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
     p.licence = companions_.licence;
@@ -127,7 +119,7 @@ class Compilation {
     options.artifact = writer_->pending_path();
     options.shown_as = o_.output;
     options.lossless = report_.weights == Scheme::kF32 && report_.head == Scheme::kF32 &&
-                       report_.embed == Scheme::kF32 && o_.kv == KvType::kF32;
+                       report_.embed == Scheme::kF32 && report_.kv == KvType::kF32;
     options.threads = o_.threads;
     options.cancel = o_.cancel;
     HST_ASSIGN_OR_RETURN(const RoundTripReport checked, CheckRoundTrip(options));
@@ -146,6 +138,21 @@ class Compilation {
 };
 
 }  // namespace
+
+std::string_view KvName(KvType type) {
+  switch (type) {
+    case KvType::kI8: return "int8";
+    case KvType::kF16: return "fp16";
+    case KvType::kF32: return "fp32";
+  }
+  return "";
+}
+
+KvType DefaultKv(Scheme weights) {
+  const SchemeInfo& info = GetScheme(weights);
+  if (info.integer) return KvType::kI8;
+  return info.bits == 16 ? KvType::kF16 : KvType::kF32;
+}
 
 Scheme DefaultHead(Scheme weights) { return GetScheme(weights).bits == 4 ? Scheme::kI8G64 : weights; }
 

@@ -25,7 +25,7 @@ struct CompileOptions {
   Scheme weights = Scheme::kI4G64;
   std::optional<Scheme> head;         // default: the weights', but int8:64 for INT4
   std::optional<Scheme> embed;        // default: the head's
-  KvType kv = KvType::kI8;
+  std::optional<KvType> kv;           // default: as precise as the weights
   int threads = 1;
   bool tokenizer = true;              // false: leave it out; the artifact takes token ids only
   std::string tool_version;           // for the provenance
@@ -42,10 +42,13 @@ struct CompileReport {
   uint64_t artifact_bytes = 0, source_bytes = 0;
   size_t tensors = 0, instructions = 0, layers = 0;
   Scheme weights = Scheme::kF32, head = Scheme::kF32, embed = Scheme::kF32;
+  KvType kv = KvType::kI8;
   double agreement = 0;               // of the check's logits with the original's: cosine, 1 is equal
 };
 
 Scheme DefaultHead(Scheme weights);
+KvType DefaultKv(Scheme weights);   // int8 for integer weights, else the weights' own type
+std::string_view KvName(KvType type);   // as the command line spells it
 
 // Errors: kUsage, kBadInput and kUnsupported as import, passes and plan give them;
 // kBadInput when tokenizer.json is missing; kResource when the target cannot be

@@ -1,3 +1,4 @@
+// Conformance after the passes: the semantic graph on the interpreter.
 #include <algorithm>
 #include <memory>
 

@@ -1,3 +1,4 @@
+// Conformance of what ships: a packed artifact, evaluated through the C ABI.
 #include <cstdlib>
 #include <filesystem>
 #include <memory>

@@ -1,3 +1,4 @@
+// Reading attention scores: scale, soft cap and mask, and the proof of what the mask shows.
 #include <cmath>
 #include <functional>
 #include <vector>
