@@ -474,6 +474,28 @@ hst_status hst_kv_import(hst_context* context, hst_sequence sequence, int64_t to
   });
 }
 
+hst_status hst_kv_saved_size(hst_context* context, hst_sequence sequence, size_t* size, hst_error** error) {
+  return GuardContext(context, error, [&](hasten::Context& c) -> Status {
+    HST_NOT_NULL(size);
+    HST_ASSIGN_OR_RETURN(*size, c.SavedBytes(sequence));
+    return {};
+  });
+}
+
+hst_status hst_kv_save(hst_context* context, hst_sequence sequence, void* data, size_t size, hst_error** error) {
+  return GuardContext(context, error, [&](hasten::Context& c) -> Status {
+    HST_NOT_NULL(data);
+    return c.SaveKv(sequence, {static_cast<std::byte*>(data), size});
+  });
+}
+
+hst_status hst_kv_restore(hst_context* context, hst_sequence sequence, const void* data, size_t size, hst_error** error) {
+  return GuardContext(context, error, [&](hasten::Context& c) -> Status {
+    HST_NOT_NULL(data);
+    return c.RestoreKv(sequence, {static_cast<const std::byte*>(data), size});
+  });
+}
+
 hst_status hst_get_profile(hst_context* context, uint32_t instruction, uint64_t* calls, uint64_t* nanoseconds, hst_error** error) {
   return GuardContext(context, error, [&](hasten::Context& c) -> Status {
     HST_NOT_NULL(calls);

@@ -1,5 +1,5 @@
-// A context's making, its sequences and their cached state. Evaluating is in
-// evaluate.cc.
+// A context's making and its sequences. Evaluating is in evaluate.cc, a
+// sequence's cached state in kv_state.cc.
 #include "runtime/engine/context.h"
 
 #include <algorithm>
@@ -62,9 +62,7 @@ Context::Slot* Context::Find(SequenceId id) const {
   return id != 0 && slot < slots_.size() && slots_[slot].id == id ? &slots_[slot] : nullptr;
 }
 
-namespace {
-Status NoSequence(SequenceId id) { return UsageError("sequence ", id, " does not exist in this context"); }
-}  // namespace
+Status Context::NoSequence(SequenceId id) { return UsageError("sequence ", id, " does not exist in this context"); }
 
 SequenceId Context::CreateSequence() {
   size_t at = 0;
@@ -109,75 +107,6 @@ Result<int64_t> Context::SequenceLength(SequenceId id) const {
   const Slot* s = Find(id);
   if (!s) return NoSequence(id);
   return s->cache.length;
-}
-
-Status Context::ExportKv(SequenceId id, size_t layer, std::span<float> k, std::span<float> v) const {
-  const ScopedFpEnv fp;
-  const Slot* slot = Find(id);
-  if (!slot) return NoSequence(id);
-  if (layer >= model_->layers().size()) return UsageError("layer ", layer, " of ", model_->layers().size());
-  const AttentionShape& s = model_->layers()[layer];
-  const int64_t n = slot->cache.length, heads = s.kv_heads;
-  if (k.size() != static_cast<size_t>(heads * n * s.head_dim) || v.size() != static_cast<size_t>(heads * n * s.v_head_dim))
-    return UsageError("KV export of layer ", layer, ": room for ", k.size(), " and ", v.size(), " values, needed ",
-                      heads * n * s.head_dim, " and ", heads * n * s.v_head_dim);
-  std::vector<float> key(static_cast<size_t>(heads * s.head_dim)), value(static_cast<size_t>(heads * s.v_head_dim));
-  for (int64_t t = 0; t < n; ++t) {
-    const std::byte* page = slot->cache.pages[layer][static_cast<size_t>(t / kKvPageTokens)];
-    KvReadToken(s, page, t % kKvPageTokens, key.data(), value.data());
-    for (int64_t h = 0; h < heads; ++h) {
-      std::copy_n(key.data() + h * s.head_dim, s.head_dim, k.data() + (h * n + t) * s.head_dim);
-      std::copy_n(value.data() + h * s.v_head_dim, s.v_head_dim, v.data() + (h * n + t) * s.v_head_dim);
-    }
-  }
-  return {};
-}
-
-namespace {
-
-// [heads][tokens][dim] to rows [tokens][heads * dim], tokens [at, at + count).
-void ToRows(const float* x, int64_t heads, int64_t tokens, int64_t dim, int64_t at, int64_t count, float* rows) {
-  for (int64_t t = 0; t < count; ++t)
-    for (int64_t h = 0; h < heads; ++h) std::copy_n(x + (h * tokens + at + t) * dim, dim, rows + (t * heads + h) * dim);
-}
-
-}  // namespace
-
-Status Context::ImportKv(SequenceId id, int64_t tokens, std::span<const float* const> k, std::span<const float* const> v) {
-  const ScopedFpEnv fp;
-  Slot* slot = Find(id);
-  if (!slot) return NoSequence(id);
-  const auto layers = model_->layers();
-  if (slot->cache.length != 0) return UsageError("KV import: the sequence has ", slot->cache.length, " tokens already; it must be empty");
-  if (tokens < 1 || tokens > model_->max_positions())
-    return UsageError("KV import: ", tokens, " tokens; 1 to ", model_->max_positions(), " are allowed");
-  if (k.size() != layers.size() || v.size() != layers.size())
-    return UsageError("KV import: ", k.size(), " and ", v.size(), " layers, the model has ", layers.size());
-  for (size_t l = 0; l < layers.size(); ++l)
-    if (!k[l] || !v[l]) return UsageError("KV import: layer ", l, " is missing");
-  if (!pool_.Reserve(slot->cache, tokens))
-    return ResourceError("KV import: the cache has room for ", free_kv_tokens(), " of ", tokens, " tokens");
-  std::vector<float> kr, vr;
-  for (size_t l = 0; l < layers.size(); ++l) {
-    KvAppendArgs a;
-    a.shape = layers[l];
-    a.k_stride = a.shape.kv_heads * a.shape.head_dim;
-    a.v_stride = a.shape.kv_heads * a.shape.v_head_dim;
-    const Kernel<KvAppendArgs>* kernel = SelectKernel(KvAppendKernels(), a, model_->isa());
-    HST_CHECK(kernel);
-    kr.resize(static_cast<size_t>(kKvPageTokens * a.k_stride));
-    vr.resize(static_cast<size_t>(kKvPageTokens * a.v_stride));
-    for (int64_t at = 0; at < tokens; at += kKvPageTokens) {
-      SequenceView view{0, std::min(kKvPageTokens, tokens - at), at, slot->cache.pages[l].data()};
-      ToRows(k[l], a.shape.kv_heads, tokens, a.shape.head_dim, at, view.rows, kr.data());
-      ToRows(v[l], a.shape.kv_heads, tokens, a.shape.v_head_dim, at, view.rows, vr.data());
-      a.sequences = {&view, 1};
-      a.k = kr.data(), a.v = vr.data();
-      runner_->Run(*kernel, a);
-    }
-  }
-  slot->cache.length = tokens;
-  return {};
 }
 
 }  // namespace hasten

@@ -80,6 +80,14 @@ class Context {
   // exactly one for outputs of a fixed row (pooled outputs), unless kNone.
   Result<OutputRows> Output(size_t item, size_t output) const;
 
+  // A sequence's cache as bytes in its exact form (kv_state.cc), for every cache
+  // type: restored in a context of the same artifact it goes on with the same
+  // bits. The span has exactly SavedBytes(id) bytes. RestoreKv fills an empty
+  // sequence and trusts no byte: kBadInput, and the sequence stays empty.
+  Result<uint64_t> SavedBytes(SequenceId id) const;
+  Status SaveKv(SequenceId id, std::span<std::byte> out) const;
+  Status RestoreKv(SequenceId id, std::span<const std::byte> in);
+
   // A sequence's keys or values of one layer as fp32, [kv_heads][length][dim]
   // with dim = head_dim (k) or v_head_dim (v). Exact for an fp32 cache; fp16 and
   // INT8 caches give what they hold. The spans must have exactly that size.
@@ -112,6 +120,8 @@ class Context {
   Context() = default;
   Status Init(std::shared_ptr<const Model> model, const ContextOptions& options);
   Slot* Find(SequenceId id) const;
+  static Status NoSequence(SequenceId id);
+  Status CheckEmpty(const Slot& slot, int64_t tokens, const char* what) const;  // and that `tokens` may enter it
   Status CheckItems(std::span<const EvalItem> items);
   Status ReserveItems(std::span<const EvalItem> items);
   void RollBack(std::span<const EvalItem> items);

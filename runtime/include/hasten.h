@@ -327,13 +327,26 @@ HST_API hst_status hst_sample(hst_context* context, const float* logits, size_t 
 /* ---- KV state --------------------------------------------------------- */
 
 /* A sequence's keys [kv_heads][length][head_dim] and values [kv_heads][length]
- * [v_head_dim] of one layer as fp32; the counts must match. Exact for fp32 and
- * fp16 caches, dequantized for INT8. */
+ * [v_head_dim] of one layer as fp32; the counts must match. INT8 is
+ * dequantized. What is exported imports again to the same bits, for every kv_type;
+ * only an INT8 cache with infinities or NaN, a broken model's, does not. To set a
+ * sequence aside and go on later, hst_kv_save is smaller and has no such case. */
 HST_API hst_status hst_kv_export(hst_context* context, hst_sequence sequence, uint32_t layer, float* k, size_t k_count,
                                  float* v, size_t v_count, hst_error** error);
 /* Fills an empty sequence with `tokens` tokens; k and v have one array a layer. */
 HST_API hst_status hst_kv_import(hst_context* context, hst_sequence sequence, int64_t tokens, const float* const* k,
                                  const float* const* v, uint32_t layers, hst_error** error);
+
+/* A sequence's whole cache as bytes, exactly what it holds: restored into an
+ * empty sequence of any context of the same artifact, it goes on with the same
+ * bits as if it had never left. `size` must be what hst_kv_saved_size says. */
+HST_API hst_status hst_kv_saved_size(hst_context* context, hst_sequence sequence, size_t* size, hst_error** error);
+HST_API hst_status hst_kv_save(hst_context* context, hst_sequence sequence, void* data, size_t size, hst_error** error);
+/* Trusts no byte: HST_BAD_INPUT for a state that is damaged, or of another
+ * artifact, and the sequence stays empty. There is no digest of the values: who
+ * can change the bytes can change what the model says. */
+HST_API hst_status hst_kv_restore(hst_context* context, hst_sequence sequence, const void* data, size_t size,
+                                  hst_error** error);
 
 /* ---- measuring -------------------------------------------------------- */
 

@@ -139,7 +139,20 @@ TEST_F(CApiTest, EvaluateSampleAndState) {
   int64_t length = 0;
   EXPECT_EQ(hst_sequence_length(context_, c, &length, error_), HST_OK);
   EXPECT_EQ(length, 5);
-  for (hst_sequence s : {a, b, c}) EXPECT_EQ(hst_sequence_free(context_, s, error_), HST_OK);
+
+  // Saved as bytes and restored: the same bits.
+  size_t bytes = 0;
+  ASSERT_EQ(hst_kv_saved_size(context_, b, &bytes, error_), HST_OK) << error_.text();
+  std::vector<char> state(bytes);
+  EXPECT_EQ(hst_kv_save(context_, b, state.data(), bytes - 1, error_), HST_USAGE);
+  ASSERT_EQ(hst_kv_save(context_, b, state.data(), bytes, error_), HST_OK) << error_.text();
+  const hst_sequence d = Sequence();
+  EXPECT_EQ(hst_kv_restore(context_, d, state.data(), bytes - 1, error_), HST_BAD_INPUT);
+  ASSERT_EQ(hst_kv_restore(context_, d, state.data(), bytes, error_), HST_OK) << error_.text();
+  ASSERT_EQ(Evaluate(d, {50}), HST_OK);
+  ASSERT_EQ(hst_get_rows(context_, 0, 0, &rows, error_), HST_OK);
+  EXPECT_EQ(std::vector<float>(rows.data, rows.data + rows.cols), last);
+  for (hst_sequence s : {a, b, c, d}) EXPECT_EQ(hst_sequence_free(context_, s, error_), HST_OK);
   hst_context_info info = HST_CONTEXT_INFO_INIT;
   ASSERT_EQ(hst_context_get_info(context_, &info, error_), HST_OK);
   EXPECT_EQ(info.free_kv_tokens, info.kv_tokens);
@@ -274,6 +287,11 @@ TEST_F(CApiTest, NullsAreUsageErrors) {
   EXPECT_EQ(hst_sample(context_, &f, 0, nullptr, 0, 0, nullptr, &token, error_), HST_USAGE);
   EXPECT_EQ(hst_kv_export(context_, s, 0, nullptr, 1, nullptr, 1, error_), HST_USAGE);
   EXPECT_EQ(hst_kv_import(context_, s, 1, nullptr, nullptr, 2, error_), HST_USAGE);
+  size_t bytes = 0;
+  EXPECT_EQ(hst_kv_saved_size(context_, s, nullptr, error_), HST_USAGE);
+  EXPECT_EQ(hst_kv_saved_size(context_, s, &bytes, error_), HST_USAGE);  // it has no tokens
+  EXPECT_EQ(hst_kv_save(context_, s, nullptr, 0, error_), HST_USAGE);
+  EXPECT_EQ(hst_kv_restore(context_, s, nullptr, 0, error_), HST_USAGE);
   EXPECT_EQ(hst_get_profile(context_, 0, nullptr, &u, error_), HST_USAGE);
   EXPECT_EQ(hst_get_profile(context_, 9999, &u, &u, error_), HST_USAGE);
   hst_cancel(nullptr);

@@ -65,4 +65,11 @@ std::span<const Kernel<AttentionArgs>> AttentionKernels();
 // back from its page as fp32 (export of a sequence's state; INT8 is dequantized).
 void KvReadToken(const AttentionShape& shape, const std::byte* page, int64_t slot, float* k, float* v);
 
+// The same entry in its exact form, KvSavedTokenBytes(shape) bytes, for every
+// cache type. Restoring is false, with the entry's content unspecified, when the
+// bytes are not what kv_append could have made (INT8 scales and codes).
+size_t KvSavedTokenBytes(const AttentionShape& shape);
+void KvSaveToken(const AttentionShape& shape, const std::byte* page, int64_t slot, std::byte* out);
+bool KvRestoreToken(const AttentionShape& shape, std::byte* page, int64_t slot, const std::byte* in);
+
 }  // namespace hasten
