@@ -51,18 +51,35 @@ void BufferPool::Put(std::byte* p, size_t bytes) {
   }
 }
 
+Status EvalContext::Spend(uint64_t each, std::initializer_list<int64_t> counts) const {
+  Checked steps = each;
+  bool none = false;
+  for (const int64_t n : counts) {
+    none |= n <= 0;
+    steps = steps * Checked::FromSigned(std::max<int64_t>(n, 1));
+  }
+  if (none) return {};
+  if (!steps.AtMost(steps_left))
+    return ResourceError("[", node.op, "] needs ", steps.ok() ? StrCat(steps.value()) : "more than 2^64", " steps of work, ", steps_left,
+                         " of ", options.max_steps, " are left (node \"", node.loc, "\")");
+  steps_left -= steps.value();
+  return {};
+}
+
 Result<Tensor> EvalContext::Make(DType dtype, std::vector<int64_t> dims) const {
-  Checked bytes = DTypeSize(dtype);
+  Checked elements = 1;
   bool empty = false;
   for (int64_t d : dims) {
     if (d < 0) return Error("the output would have dims ", DimsText(dims));
     empty |= d == 0;
   }
   // The dims of an empty tensor must multiply without overflow all the same.
-  for (int64_t d : dims) bytes = bytes * Checked::FromSigned(std::max<int64_t>(d, 1));
+  for (int64_t d : dims) elements = elements * Checked::FromSigned(std::max<int64_t>(d, 1));
+  const Checked bytes = elements * Checked(DTypeSize(dtype));
   if (!bytes.AtMost(empty ? uint64_t{1} << 62 : options.max_bytes))
     return ResourceError("[", node.op, "] an output of dims ", DimsText(dims), " is larger than the limit of ",
                          options.max_bytes, " bytes (node \"", node.loc, "\")");
+  if (!empty) HST_RETURN_IF_ERROR(Spend(kElementSteps, {static_cast<int64_t>(elements.value())}));
   std::shared_ptr<std::byte> p = buffers.Get(empty ? 0 : bytes.value());
   if (!p) return ResourceError("[", node.op, "] out of memory: ", bytes.value(), " bytes (node \"", node.loc, "\")");
   const std::byte* data = p.get();
@@ -135,6 +152,12 @@ int64_t Product(const std::vector<int64_t>& dims, size_t begin, size_t end) {
   int64_t n = 1;
   for (size_t i = begin; i < end; ++i) n *= dims[i];
   return n;
+}
+
+int64_t BoundedProduct(const std::vector<int64_t>& dims) {
+  Checked n = 1;
+  for (const int64_t d : dims) n = n * Checked::FromSigned(d);
+  return n.AtMost(INT64_MAX) ? static_cast<int64_t>(n.value()) : INT64_MAX;
 }
 
 std::vector<int64_t> RowMajorStrides(const std::vector<int64_t>& dims) {

@@ -118,6 +118,7 @@ struct Interpreter::State {
   RunOptions options;
   std::unique_ptr<ThreadPool> pool;
   std::shared_ptr<BufferPool> buffers = std::make_shared<BufferPool>();
+  uint64_t steps_left = 0;
 };
 
 Interpreter::Interpreter() : state_(std::make_unique<State>()) {}
@@ -126,6 +127,7 @@ Interpreter::~Interpreter() = default;
 Result<std::unique_ptr<Interpreter>> Interpreter::Create(const RunOptions& options) {
   std::unique_ptr<Interpreter> made(new Interpreter);
   made->state_->options = options;
+  made->state_->steps_left = options.max_steps;
   HST_ASSIGN_OR_RETURN(made->state_->pool, ThreadPool::Create(options.threads));
   return made;
 }
@@ -134,10 +136,13 @@ Result<std::vector<Tensor>> Interpreter::EvalNode(const ir::Node& node, std::spa
   const ScopedFpEnv env;
   const EvalInfo* info = FindEval(node.op);
   if (!info) return Unsupported("[", node.op, "] the interpreter has no evaluation for it (node \"", node.loc, "\")");
-  EvalContext c(node, state_->options, *state_->pool, *state_->buffers);
+  EvalContext c(node, state_->options, *state_->pool, *state_->buffers, state_->steps_left);
   c.in.assign(inputs.begin(), inputs.end());
   c.out.resize(node.outputs().size());
   HST_RETURN_IF_ERROR(CheckCounts(c));
+  // What only moves bytes reads no more than it makes.
+  for (const Tensor& t : c.in)
+    if (t.valid() && info->half != Half::kKeep) HST_RETURN_IF_ERROR(c.Spend(EvalContext::kElementSteps, {t.elements()}));
   HST_RETURN_IF_ERROR(Evaluate(c, *info));
   return std::move(c.out);
 }
@@ -145,6 +150,7 @@ Result<std::vector<Tensor>> Interpreter::EvalNode(const ir::Node& node, std::spa
 Result<std::vector<Tensor>> Interpreter::Run(const ir::Graph& graph, std::span<const Tensor> inputs) {
   if (inputs.size() != graph.inputs().size())
     return BadInput("the graph has ", graph.inputs().size(), " inputs, came ", inputs.size());
+  state_->steps_left = state_->options.max_steps;
   struct Slot {
     Tensor tensor;
     size_t uses = 0;

@@ -21,6 +21,12 @@ namespace hasten::interp {
 struct RunOptions {
   int threads = 1;                                // taken when the interpreter is made
   uint64_t max_bytes = uint64_t{1} << 34;         // the largest tensor an op may make; beyond: kResource
+  // The work of a run, in steps; beyond: kResource, naming the node. A step is a
+  // multiply-add of an fp32 matrix product; EvalContext::kPlainSteps and
+  // kElementSteps say what other work counts. The default is what a model of
+  // 8 billion weights takes for 8192 tokens, by these rates up to an hour on two cores:
+  // a small hostile file cannot ask for more.
+  uint64_t max_steps = uint64_t{1} << 46;
   // f16 and bf16 values are widened to f32 where they enter and stay so: the
   // model's mathematics without its rounding. Otherwise each op rounds, as ONNX does.
   bool compute_fp32 = false;
@@ -42,7 +48,8 @@ class Interpreter {
   // one number everywhere). Intermediates are freed after their last use.
   // kBadInput names op and node where the graph does not fit itself or the data.
   Result<std::vector<ir::Tensor>> Run(const ir::Graph& graph, std::span<const ir::Tensor> inputs);
-  // One node alone; an invalid tensor stands for an omitted operand.
+  // One node alone; an invalid tensor stands for an omitted operand. All nodes
+  // since the interpreter was made, or its last Run, share max_steps.
   Result<std::vector<ir::Tensor>> EvalNode(const ir::Node& node, std::span<const ir::Tensor> inputs);
 
  private:

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kMaxNodes = 256;                // of one condition
 constexpr int kMaxDepth = 128;
 constexpr uint64_t kMaxBytes = uint64_t{1} << 20;  // of any value on the way
+constexpr uint64_t kMaxSteps = uint64_t{1} << 32;  // of work for one constant: a tenth of a second
 
 // Symbolic elements that turned out constant, as a tensor of the value's type.
 std::optional<ir::Tensor> FromElements(const ir::Value& value, const std::vector<int64_t>& elements) {
@@ -66,7 +67,7 @@ class Evaluator {
 
 std::optional<ir::Tensor> GraphImporter::Constant(ir::Value* value) {
   if (value->is_weight()) return value->weight();
-  Result<std::unique_ptr<interp::Interpreter>> interpreter = interp::Interpreter::Create({.max_bytes = kMaxBytes});
+  Result<std::unique_ptr<interp::Interpreter>> interpreter = interp::Interpreter::Create({.max_bytes = kMaxBytes, .max_steps = kMaxSteps});
   return interpreter.ok() ? Evaluator(values_, **interpreter).Value(value, 0) : std::nullopt;
 }
 

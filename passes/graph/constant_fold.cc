@@ -14,6 +14,10 @@
 namespace hasten::passes {
 namespace {
 
+// Work of all folds of a pass: a few seconds at most. Masks, positions and tables
+// of rotary embeddings take a hundredth of it.
+constexpr uint64_t kFoldSteps = uint64_t{1} << 36;
+
 bool IsFoldable(const ir::Node& n) {
   if (IsRandom(n) || HasNestedGraph(n) || !interp::CanEvaluate(n.op)) return false;
   return std::all_of(n.inputs().begin(), n.inputs().end(), [](const ir::Value* v) { return !v || v->is_weight(); });
@@ -68,6 +72,7 @@ void Replace(ir::Graph& graph, ir::Node* n, std::vector<ir::Tensor> results) {
 Status ConstantFold(ir::Graph& graph, PassContext& context) {
   interp::RunOptions options;
   options.max_bytes = context.options.fold_max_bytes;
+  options.max_steps = kFoldSteps;
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<interp::Interpreter> interpreter, interp::Interpreter::Create(options));
   std::vector<ir::Node*> order;
   for (const auto& n : graph.nodes()) order.push_back(n.get());

@@ -77,6 +77,7 @@ Status EvalDet(EvalContext& c) {
   const Tensor& x = c.In(0);
   if (x.rank() < 2 || x.dim(-1) != x.dim(-2)) return c.Error("needed square matrices, came dims ", DimsText(x.dims()));
   const int64_t n = x.dim(-1), count = Product(x.dims(), 0, x.dims().size() - 2);
+  HST_RETURN_IF_ERROR(c.SpendPlain({x.elements(), std::max<int64_t>(n, 1)}));
   const std::vector<double> all = ToDoubles(x);
   std::vector<double> dets;
   for (int64_t m = 0; m < count; ++m) {

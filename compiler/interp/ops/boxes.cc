@@ -43,6 +43,7 @@ Status EvalNonMaxSuppression(EvalContext& c) {
   }
   const bool centred = c.node.Int("center_point_box", 0) != 0;
   const int64_t n = boxes.dim(1);
+  HST_RETURN_IF_ERROR(c.SpendPlain({scores.dim(0), scores.dim(1), n, std::clamp<int64_t>(most, 1, std::max<int64_t>(n, 1))}));
   std::vector<int64_t> picked;
   for (int64_t b = 0; b < scores.dim(0); ++b)
     for (int64_t k = 0; k < scores.dim(1); ++k) {

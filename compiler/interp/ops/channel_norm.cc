@@ -132,6 +132,7 @@ Status EvalLrn(EvalContext& c) {
   const int64_t size = c.node.Int("size", 1), channels = x.dim(1), inner = Product(x.dims(), 2, x.dims().size());
   if (size < 1) return c.Error("size is ", size);
   const double alpha = c.node.Float("alpha", 1e-4), beta = c.node.Float("beta", 0.75), bias = c.node.Float("bias", 1.0);
+  HST_RETURN_IF_ERROR(c.SpendPlain({x.elements(), std::min(size, std::max<int64_t>(channels, 1))}));
   const std::vector<double> v = ToDoubles(x);
   std::vector<double> y(v.size());
   for (size_t i = 0; i < v.size(); ++i) {

@@ -30,6 +30,7 @@ Result<ConvResult> Convolve(EvalContext& c, const Tensor& x, const std::vector<d
   HST_RETURN_IF_ERROR(RoomForDoubles(c, r.dims));
   const int64_t positions = Product(w.out, 0, w.out.size()), plane = Product(w.in, 0, w.in.size());
   const int64_t cells = Product(w.kernel, 0, w.kernel.size());
+  HST_RETURN_IF_ERROR(c.SpendPlain({x.dim(0), maps, positions, cells, std::max<int64_t>(per, 1)}));
   r.values.assign(static_cast<size_t>(x.dim(0) * maps * positions), 0);
   c.Parallel(x.dim(0) * maps, positions * per * cells, [&](int64_t from, int64_t to) {
     std::vector<int64_t> at(w.out.size());
@@ -145,6 +146,7 @@ Status EvalConvTranspose(EvalContext& c) {
   dims.insert(dims.end(), out.begin(), out.end());
   HST_RETURN_IF_ERROR(RoomForDoubles(c, dims));
   const int64_t plane = Product(in, 0, n), area = Product(out, 0, n), cells = Product(kernel, 0, n), maps = dims[1];
+  HST_RETURN_IF_ERROR(c.SpendPlain({x.dim(0), channels, plane, cells, std::max<int64_t>(per, 1)}));
   std::vector<double> xs = ToDoubles(x), ws = ToDoubles(weight), values(static_cast<size_t>(x.dim(0) * maps * area), 0);
   if (c.Has(2)) {
     HST_RETURN_IF_ERROR(c.NeedDims(2, {maps}));
@@ -182,13 +184,14 @@ Status EvalCol2Im(EvalContext& c) {
   for (int64_t d : image)
     if (d < 0) return c.Error("image_shape is ", DimsText(image));
   HST_ASSIGN_OR_RETURN(const Window w, PlanWindow(c, image, block));
-  const int64_t cells = Product(block, 0, block.size()), positions = Product(w.out, 0, w.out.size());
+  const int64_t cells = BoundedProduct(block), positions = BoundedProduct(w.out);
   if (cells < 1 || x.dim(1) % cells || x.dim(2) != positions)
     return c.Error("operand of dims ", DimsText(x.dims()), " for ", positions, " blocks of ", cells);
   const int64_t channels = x.dim(1) / cells;
   std::vector<int64_t> dims{x.dim(0), channels};
   dims.insert(dims.end(), image.begin(), image.end());
   HST_RETURN_IF_ERROR(RoomForDoubles(c, dims));
+  HST_RETURN_IF_ERROR(c.SpendPlain({x.elements()}));
   const int64_t area = Product(image, 0, image.size());
   std::vector<double> values(static_cast<size_t>(x.dim(0) * channels * area), 0);
   std::vector<int64_t> at(image.size());

@@ -103,8 +103,11 @@ Status EvalEinsum(EvalContext& c) {
     values.push_back(ToDoubles(c.In(i)));
   }
   HST_RETURN_IF_ERROR(RoomForDoubles(c, out_dims));
-  std::vector<double> y(static_cast<size_t>(Product(out_dims, 0, out_dims.size())), 0);
-  const bool empty = Product(sum_dims, 0, sum_dims.size()) == 0;
+  const int64_t summed = BoundedProduct(sum_dims);
+  const bool empty = summed == 0;
+  const int64_t results = Product(out_dims, 0, out_dims.size());
+  HST_RETURN_IF_ERROR(c.SpendPlain({results, std::max<int64_t>(summed, 1), static_cast<int64_t>(values.size())}));
+  std::vector<double> y(static_cast<size_t>(results), 0);
   std::vector<int64_t> out_index(out_dims.size(), 0), index(sum_dims.size(), 0);
   for (double& sum : y) {
     std::fill(index.begin(), index.end(), 0);

@@ -73,6 +73,8 @@ Status EvalGridSample(EvalContext& c) {
   HST_RETURN_IF_ERROR(RoomForDoubles(c, dims));
   const int64_t positions = Product(dims, 2, dims.size()), plane = Product(x.dims(), 2, x.dims().size()), channels = x.dim(1);
   if (plane == 0 && positions > 0) return c.Error("nothing to sample in dims ", DimsText(x.dims()));
+  // Up to 4 taps an axis.
+  HST_RETURN_IF_ERROR(c.SpendPlain({x.dim(0), positions, channels + n, int64_t{1} << std::min<int64_t>(2 * n, 62)}));
   std::vector<double> values(static_cast<size_t>(x.dim(0) * channels * positions), 0);
   const size_t axes = static_cast<size_t>(n);
   std::vector<std::vector<int64_t>> at(axes);

@@ -36,6 +36,8 @@ Result<Batches> PlanMatMul(EvalContext& c) {
   return p;
 }
 
+uint64_t ProductSteps(DType t) { return t == DType::kF32 ? 1 : EvalContext::kPlainSteps; }
+
 // Plain loops for the types that Eigen is not asked for.
 template <class T>
 void Multiply(const T* a, const T* b, T* o, int64_t m, int64_t k, int64_t n) {
@@ -55,6 +57,7 @@ Status EvalMatMul(EvalContext& c) {
   HST_ASSIGN_OR_RETURN(Tensor o, c.Make(c.In(0).dtype(), p.dims));
   // The batch of matrices of each operand that batch i of the output reads.
   const int64_t batches = Product(p.out, 0, p.out.size());
+  HST_RETURN_IF_ERROR(c.Spend(ProductSteps(o.dtype()), {o.elements() ? batches : 0, p.m, p.n, p.k}));
   std::vector<std::pair<int64_t, int64_t>> pairs(static_cast<size_t>(o.elements() ? batches : 0));
   if (!pairs.empty()) {
     const BroadcastPlan plan = PlanBroadcast(p.out, {&p.a_dims, &p.b_dims});
@@ -114,6 +117,7 @@ Status EvalGemm(EvalContext& c) {
   if (b.dim(tb ? 1 : 0) != k) return c.Error("K: operand 0 has dims ", DimsText(a.dims()), ", operand 1 ", DimsText(b.dims()));
   const double alpha = c.node.Float("alpha", 1.0), beta = c.node.Float("beta", 1.0);
   HST_ASSIGN_OR_RETURN(Tensor o, c.Make(a.dtype(), {m, n}));
+  HST_RETURN_IF_ERROR(c.Spend(ProductSteps(a.dtype()), {m, n, k}));
   std::vector<int64_t> bias_dims{1, 1};
   if (c.Has(2)) {
     HST_RETURN_IF_ERROR(c.NeedType(2, a.dtype()));

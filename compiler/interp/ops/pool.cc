@@ -18,6 +18,7 @@ Status Pool(EvalContext& c, F fold) {
   dims.insert(dims.end(), w.out.begin(), w.out.end());
   HST_RETURN_IF_ERROR(RoomForDoubles(c, dims));
   const int64_t positions = Product(w.out, 0, w.out.size()), plane = Product(w.in, 0, w.in.size()), planes = x.dim(0) * x.dim(1);
+  HST_RETURN_IF_ERROR(c.SpendPlain({planes, positions, BoundedProduct(w.kernel)}));
   const std::vector<double> xs = ToDoubles(x);
   std::vector<double> values(static_cast<size_t>(planes * positions));
   std::vector<int64_t> at(w.out.size());

@@ -147,6 +147,7 @@ Status IntegerProduct(EvalContext& c, size_t ia, size_t ib, size_t sa, size_t za
   const bool scaled = to != DType::kI32;
   HST_ASSIGN_OR_RETURN(const std::vector<double> a_scale, PerLine(c, scaled ? sa : SIZE_MAX, na, m, 1));
   HST_ASSIGN_OR_RETURN(const std::vector<double> b_scale, PerLine(c, scaled ? sb : SIZE_MAX, nb, n, 1));
+  HST_RETURN_IF_ERROR(c.SpendPlain({batches, m, n, k}));
   const std::vector<double> a = ToDoubles(ta), b = ToDoubles(tb);
   std::vector<double> y(static_cast<size_t>(batches * m * n));
   for (int64_t t = 0; t < batches; ++t)

@@ -151,6 +151,7 @@ Status Recur(EvalContext& c, Kind kind, int64_t gates, const std::vector<std::st
   }
   const std::vector<int64_t> y_dims = batch_first ? std::vector<int64_t>{batch, seq, dirs, hidden} : std::vector<int64_t>{seq, dirs, batch, hidden};
   HST_RETURN_IF_ERROR(RoomForDoubles(c, y_dims));
+  HST_RETURN_IF_ERROR(c.SpendPlain({dirs, batch, seq, gates * hidden, input + hidden}));
   const std::vector<double> xs = ToDoubles(x);
   std::vector<double> y(static_cast<size_t>(Product(y_dims, 0, 4)), 0), hn(h0.size()), cn(h0.size());
   for (int64_t d = 0; d < dirs; ++d) {

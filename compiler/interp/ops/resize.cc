@@ -50,6 +50,13 @@ double Cubic(double x, double a) {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
+// A bound of what Weights makes: cubic reaches over 2 on either side, and over
+// 2 / scale where it smooths a reduction.
+int64_t MostTaps(const AxisPlan& p, const Modes& m) {
+  const double s = m.antialias ? std::min(p.scale, 1.0) : 1.0;
+  return s > 1e-15 ? static_cast<int64_t>(4 / s) + 4 : INT64_MAX;
+}
+
 // Weights of the neighbours left - count/2 + 1 ... left + count/2, where `left` is
 // the position before x and ratio in (0, 1] how far x lies behind it.
 std::vector<double> Weights(double ratio, double scale, const Modes& m) {
@@ -150,6 +157,7 @@ Status EvalResize(EvalContext& c) {
     const int64_t outer = Product(dims, 0, d), inner = Product(dims, d + 1, dims.size());
     dims[d] = p.out;
     HST_RETURN_IF_ERROR(RoomForDoubles(c, dims));
+    HST_RETURN_IF_ERROR(c.SpendPlain({p.out, MostTaps(p, m), std::max<int64_t>(outer * inner, 1)}));
     std::vector<double> next(static_cast<size_t>(outer * p.out * inner), 0);
     for (int64_t i = 0; i < p.out; ++i) {
       const Taps taps = MakeTaps(p, i, m);

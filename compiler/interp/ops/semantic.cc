@@ -125,6 +125,7 @@ Status EvalLinear(EvalContext& c) {
     HST_RETURN_IF_ERROR(c.NeedDims(1, {columns}));
   }
   HST_ASSIGN_OR_RETURN(Tensor o, c.Make(DType::kF32, {x.dim(0), x.dim(1), columns}));
+  HST_RETURN_IF_ERROR(c.SpendProduct({rows, columns, k}));
   float* y = o.mutable_data<float>();
   int64_t at = 0;
   for (size_t i = 0; i < weights; ++i) {

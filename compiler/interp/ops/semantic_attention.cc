@@ -130,6 +130,7 @@ Status EvalAttention(EvalContext& c) {
   HST_ASSIGN_OR_RETURN(Tensor keys, Append(c, s, c.Has(3) ? &c.In(3) : nullptr, c.In(1), s.dk));
   HST_ASSIGN_OR_RETURN(Tensor vals, Append(c, s, c.Has(4) ? &c.In(4) : nullptr, c.In(2), s.dv));
   HST_ASSIGN_OR_RETURN(Tensor o, c.Make(DType::kF32, {s.batch, s.rows, s.heads * s.dv}));
+  HST_RETURN_IF_ERROR(c.SpendProduct({s.batch, s.heads, s.rows, s.keys(), s.dk + s.dv + static_cast<int64_t>(EvalContext::kElementSteps)}));
   constexpr int64_t kTile = 64;   // query rows scored at once
   const int64_t tiles = (s.rows + kTile - 1) / kTile, total = s.batch * s.heads * tiles;
   HST_ASSIGN_OR_RETURN(Tensor scratch, c.Make(DType::kF32, {c.pool.threads(), kTile, s.keys()}));

@@ -45,6 +45,7 @@ Status EvalStft(EvalContext& c) {
   const int64_t frames = (length - frame) / step + 1, bins = c.node.Int("onesided", 1) != 0 ? frame / 2 + 1 : frame;
   const std::vector<int64_t> dims{x.dim(0), frames, bins, 2};
   HST_RETURN_IF_ERROR(RoomForDoubles(c, dims));
+  HST_RETURN_IF_ERROR(c.SpendPlain({x.dim(0), frames, bins, frame, 8}));   // a sine and a cosine each
   std::vector<double> y;
   std::vector<Complex> line(static_cast<size_t>(frame));
   for (int64_t b = 0; b < x.dim(0); ++b)
@@ -71,6 +72,7 @@ Status EvalMelWeightMatrix(EvalContext& c) {
     return c.Error(mels, " bins of ", points, " points at ", rate, " Hz from ", lower, " to ", upper);
   const int64_t rows = points / 2 + 1;
   HST_RETURN_IF_ERROR(RoomForDoubles(c, {rows, mels}));
+  HST_RETURN_IF_ERROR(c.SpendPlain({rows, mels}));
   const auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
   const double low = mel(lower), width = (mel(upper) - low) / static_cast<double>(mels + 2);
   std::vector<int64_t> edge;
