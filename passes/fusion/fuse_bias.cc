@@ -9,7 +9,9 @@ using ir::Value;
 
 namespace {
 
-bool IsVectorOf(const Value* v, int64_t n) { return v->is_weight() && v->weight().rank() == 1 && v->weight().dim(0) == n; }
+bool IsVectorOf(const Value* v, int64_t n) {
+  return v->is_weight() && v->weight().dtype() == DType::kF32 && v->weight().rank() == 1 && v->weight().dim(0) == n;
+}
 
 }  // namespace
 
@@ -23,7 +25,8 @@ Status FuseBias(ir::Graph& graph, PassContext& context) {
       Value *row = add->input(i), *vector = add->input(1 - i);
       Node* linear = row->def();
       if (!linear || linear->op != "linear" || linear->input(1) || row->users().size() != 1 || graph.IsOutput(row)) continue;
-      const auto n = row->type.shape.empty() || !row->type.shape.back() ? std::nullopt : row->type.shape.back()->AsConst();
+      const bool rows = row->type.ranked && row->type.rank() == 3 && row->type.shape.back();
+      const auto n = rows ? row->type.shape.back()->AsConst() : std::nullopt;
       if (!n || !IsVectorOf(vector, *n)) continue;
       linear->SetInput(1, vector);
       graph.ReplaceAllUses(add->output(), row);

@@ -1,6 +1,7 @@
 // Linears over the same rows become one: their input is quantized once, and a
 // decode step has fewer barriers. Every output column keeps its own weights, so
 // the bits stay.
+#include <algorithm>
 #include <map>
 
 #include "passes/fusion/fusion.h"
@@ -12,19 +13,38 @@ using ir::Value;
 
 namespace {
 
-int64_t Cols(const Value* v) { return v->type.shape.back()->ConstTerm(); }
+// Columns of a linear's result, by its ranges of columns: they are what it
+// computes, whatever the type beside it says.
+int64_t Cols(const Node* n) {
+  const std::vector<int64_t> begin = n->Ints("begin"), end = n->Ints("end");
+  int64_t cols = 0;
+  for (size_t i = 0; i < begin.size(); ++i) cols += end[i] - begin[i];
+  return cols;
+}
+
+// Whether its parts may be moved: a graph from a text can hold weights that are
+// computed or have fewer columns than it takes, or a bias and a result of other
+// types than recognition makes.
+bool IsJoinable(const Node* n) {
+  const Value *out = n->output(), *bias = n->input(1);
+  const int64_t cols = Cols(n);
+  if (!out->type.ranked || out->type.rank() != 3 || out->type.shape[2] != ir::Dim(ir::Poly(cols))) return false;
+  const std::vector<int64_t> end = n->Ints("end"), trans = n->Ints("trans");
+  for (size_t i = 0; i < end.size(); ++i) {
+    const Value* w = n->input(2 + i);
+    if (!w->is_weight() || w->weight().rank() != 2 || end[i] > w->weight().dim(trans[i] ? 0 : 1)) return false;
+  }
+  return !bias || (bias->is_weight() && bias->weight().dtype() == DType::kF32 && bias->type == ir::Type::Of(DType::kF32, {ir::Poly(cols)}));
+}
 
 // The biases side by side, zeros where a linear has none; null when none has.
 Value* JoinBias(ir::Graph& graph, const std::vector<Node*>& group) {
-  bool any = false;
+  if (std::none_of(group.begin(), group.end(), [](const Node* n) { return n->input(1); })) return nullptr;
   std::vector<float> values;
   for (const Node* n : group) {
-    const size_t cols = static_cast<size_t>(Cols(n->output()));
-    any = any || n->input(1);
-    const std::vector<float> part = n->input(1) ? n->input(1)->weight().ToFloats() : std::vector<float>(cols, 0.0f);
+    const std::vector<float> part = n->input(1) ? n->input(1)->weight().ToFloats() : std::vector<float>(static_cast<size_t>(Cols(n)), 0.0f);
     values.insert(values.end(), part.begin(), part.end());
   }
-  if (!any) return nullptr;
   const int64_t total = static_cast<int64_t>(values.size());
   return graph.AddWeight("bias", ir::Tensor::From<float>({total}, values));
 }
@@ -41,7 +61,7 @@ void Join(ir::Graph& graph, const std::vector<Node*>& group) {
       list->insert(list->end(), part.begin(), part.end());
     }
     loc += (loc.empty() ? "" : "+") + n->loc;
-    total += Cols(n->output());
+    total += Cols(n);
   }
   Node* joined = graph.AddNode("linear", std::move(inputs), 1,
                                {{"trans", std::move(trans)}, {"begin", std::move(begin)}, {"end", std::move(end)}}, loc, group[0]);
@@ -49,7 +69,7 @@ void Join(ir::Graph& graph, const std::vector<Node*>& group) {
   joined->output()->type.shape.back() = ir::Poly(total);
   int64_t at = 0;
   for (Node* n : group) {
-    const int64_t cols = Cols(n->output());
+    const int64_t cols = Cols(n);
     Node* part = graph.AddNode("slice_cols", {joined->output()}, 1, {{"begin", at}, {"end", at + cols}}, n->loc, group[0]);
     part->output()->type = n->output()->type;
     graph.ReplaceAllUses(n->output(), part->output());
@@ -65,7 +85,7 @@ Status FuseLinears(ir::Graph& graph, PassContext& context) {
   std::vector<const Value*> order;
   for (const auto& n : graph.nodes()) {
     // A linear that is an output itself (the head) stays alone: it has its own scheme.
-    if (n->op != "linear" || graph.IsOutput(n->output())) continue;
+    if (n->op != "linear" || graph.IsOutput(n->output()) || !IsJoinable(n.get())) continue;
     auto& group = by_input[n->input(0)];
     if (group.empty()) order.push_back(n->input(0));
     group.push_back(n.get());
