@@ -28,7 +28,11 @@ Status Print(const calib::EvalReport& r, bool json) {
   }
   report["tokens"] = r.scores.size();
   report["chunks"] = r.chunks;
+  report["reference_tokens_per_s"] = r.reference.TokensPerSecond();
+  report["candidate_tokens_per_s"] = r.candidate.TokensPerSecond();
   table.Row({"tokens", WithCommas(r.scores.size()), StrCat("scored positions, of ", r.chunks, " chunks")});
+  table.Row({"reference_tokens_per_s", Fixed(r.reference.TokensPerSecond(), 1), "tokens a second, the model interpreted"});
+  table.Row({"candidate_tokens_per_s", Fixed(r.candidate.TokensPerSecond(), 1), "tokens a second, the artifact"});
   return WriteOut(json ? report.dump(2) + "\n" : table.Text());
 }
 

@@ -1,6 +1,7 @@
 #include "calib/eval/evaluate.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -24,24 +25,41 @@ Result<std::optional<int32_t>> LeadingToken(const Artifact& artifact) {
   return std::optional<int32_t>();
 }
 
-Status ScoreChunk(const Chunks& chunks, int64_t index, ReferenceModel& reference, Session& candidate,
-                  std::vector<TokenScore>& scores) {
+// Adds `tokens` and the time until it is destroyed.
+class Timer {
+ public:
+  Timer(EvalReport::Speed& speed, int64_t tokens) : speed_(speed) { speed_.tokens += tokens; }
+  ~Timer() { speed_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  EvalReport::Speed& speed_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+Status ScoreChunk(const Chunks& chunks, int64_t index, ReferenceModel& reference, Session& candidate, EvalReport& report) {
   const std::span<const int32_t> tokens = chunks.At(index);
-  HST_ASSIGN_OR_RETURN(const ir::Tensor judge, reference.Logits(tokens));
+  ir::Tensor judge;
+  {
+    const Timer timer(report.reference, chunks.context);
+    HST_ASSIGN_OR_RETURN(judge, reference.Logits(tokens));
+  }
   HST_RETURN_IF_ERROR(candidate.Reset());
   const int64_t first = chunks.first_scored(), end = first + chunks.scored();
-  HST_RETURN_IF_ERROR(candidate.Evaluate(tokens.first(static_cast<size_t>(first)), Rows::kNone).status());
+  const auto evaluate = [&](int64_t at, int64_t count, Rows want) {
+    const Timer timer(report.candidate, count);
+    return candidate.Evaluate(tokens.subspan(static_cast<size_t>(at), static_cast<size_t>(count)), want);
+  };
+  HST_RETURN_IF_ERROR(evaluate(0, first, Rows::kNone).status());
   for (int64_t at = first; at < end; at += kCandidateRows) {
     const int64_t count = std::min(kCandidateRows, end - at);
-    HST_ASSIGN_OR_RETURN(const RowBlock rows,
-                         candidate.Evaluate(tokens.subspan(static_cast<size_t>(at), static_cast<size_t>(count)), Rows::kAll));
+    HST_ASSIGN_OR_RETURN(const RowBlock rows, evaluate(at, count, Rows::kAll));
     if (rows.cols != judge.dim(1)) {
       return BadInput("the candidate has a vocabulary of ", rows.cols, ", the reference of ", judge.dim(1),
                       "; they are not the same model");
     }
     for (int64_t r = 0; r < count; ++r) {
       const float* row = judge.data<float>() + (at + r) * rows.cols;
-      scores.push_back(ScoreToken({row, static_cast<size_t>(rows.cols)}, rows.At(r), tokens[static_cast<size_t>(at + r + 1)]));
+      report.scores.push_back(ScoreToken({row, static_cast<size_t>(rows.cols)}, rows.At(r), tokens[static_cast<size_t>(at + r + 1)]));
     }
   }
   return {};
@@ -64,7 +82,7 @@ Result<EvalReport> Evaluate(const EvalOptions& options) {
   EvalReport report;
   for (; report.chunks < chunks->count; ++report.chunks) {
     if (options.cancel && *options.cancel) return Status(Code::kCancelled, "interrupted");
-    HST_RETURN_IF_ERROR(ScoreChunk(*chunks, report.chunks, *reference, *session, report.scores));
+    HST_RETURN_IF_ERROR(ScoreChunk(*chunks, report.chunks, *reference, *session, report));
     if (options.progress) options.progress(report.chunks + 1, chunks->count);
   }
   return report;

@@ -28,6 +28,13 @@ struct EvalOptions {
 struct EvalReport {
   std::vector<TokenScore> scores;   // of every scored position, in order
   int64_t chunks = 0;
+  // What each model evaluated, scored or not, and the time it took by the clock.
+  struct Speed {
+    int64_t tokens = 0;
+    double seconds = 0;
+    double TokensPerSecond() const { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
+  };
+  Speed reference, candidate;
 };
 
 // Scores the second half of each chunk (calib/data/chunks.h). The candidate's
