@@ -1,6 +1,9 @@
-// What c_api.cc is made of: the handles behind the opaque types, the guard that
-// turns statuses and exceptions into error handles, and the copying of option
-// structs of other versions. Included by c_api.cc alone.
+// What the C interface (include/hasten.h) is made of: the handles behind the opaque
+// types, the guard that turns statuses and exceptions into error handles, and the
+// copying of option structs of other versions. The files c_api_*.cc are the only
+// ones with C linkage and the only ones that include this: every body of theirs
+// catches everything, checks its pointers and runs in the canonical floating-point
+// environment. No logic of its own.
 #pragma once
 
 #include <algorithm>
@@ -138,6 +141,10 @@ Status WriteInfo(T* to, T from) {
   from.struct_size = to->struct_size;
   std::memcpy(to, &from, std::min<size_t>(to->struct_size, sizeof(T)));
   return {};
+}
+
+inline void Log(const hst_model& model, const std::string& message) {
+  if (model.log) model.log(model.log_user, message.data(), message.size());
 }
 
 inline Result<std::string_view> View(const char* what, const char* data, size_t size) {

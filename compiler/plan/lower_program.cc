@@ -1,12 +1,11 @@
 // From semantic nodes to instructions over buffers. Rows that no attention reads
 // any more are computed for output rows only (a prompt's last layer, the head).
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "compiler/plan/buffers.h"
+#include "compiler/plan/kernel_ops.h"
 #include "compiler/plan/plan.h"
-#include "compiler/plan/tensors.h"
+#include "compiler/plan/row_planner.h"
 #include "runtime/format/program_generated.h"
 #include "runtime/kernels/elementwise/contract.h"
 #include "runtime/kernels/norm/contract.h"
@@ -17,42 +16,9 @@ namespace {
 using ir::Node;
 using ir::Value;
 
-int64_t Cols(const Value* v) {
-  HST_CHECK(v->type.ranked && !v->type.shape.empty() && v->type.shape.back() && v->type.shape.back()->AsConst());
-  return v->type.shape.back()->ConstTerm();
-}
-
-struct UnaryName {
-  std::string_view name;
-  Unary op;
-};
-constexpr UnaryName kUnaryNames[] = {
-    {"relu", Unary::kRelu}, {"sigmoid", Unary::kSigmoid}, {"silu", Unary::kSilu}, {"gelu", Unary::kGelu},
-    {"gelu_tanh", Unary::kGeluTanh}, {"tanh", Unary::kTanh}, {"exp", Unary::kExp}, {"log", Unary::kLog},
-    {"sqrt", Unary::kSqrt}, {"reciprocal", Unary::kReciprocal}, {"neg", Unary::kNeg}, {"abs", Unary::kAbs},
-    {"erf", Unary::kErf}, {"square", Unary::kSquare}, {"quick_gelu", Unary::kQuickGelu},
-    {"softplus", Unary::kSoftplus}, {"relu2", Unary::kRelu2}, {"cos", Unary::kCos}, {"sin", Unary::kSin},
-};
-
-struct BinaryName {
-  std::string_view name;
-  Binary op;
-};
-constexpr BinaryName kBinaryNames[] = {
-    {"add", Binary::kAdd}, {"sub", Binary::kSub}, {"mul", Binary::kMul}, {"div", Binary::kDiv},
-    {"max", Binary::kMax}, {"min", Binary::kMin}, {"pow", Binary::kPow},
-};
-
-template <class Row>
-const Row* Find(std::span<const Row> rows, std::string_view name) {
-  for (const Row& r : rows)
-    if (r.name == name) return &r;
-  return nullptr;
-}
-
-class Planner {
+class Planner : private RowPlanner {
  public:
-  Planner(const ir::Graph& graph, const PlanOptions& options) : graph_(graph), options_(options), table_(plan_.tensors) {}
+  using RowPlanner::RowPlanner;
 
   Result<ProgramPlan> Run() {
     plan_.kv = options_.kv;
@@ -68,61 +34,6 @@ class Planner {
   }
 
  private:
-  // Values whose every token row is needed, because an attention reads them.
-  void FindTokenRows() {
-    for (auto it = graph_.nodes().rbegin(); it != graph_.nodes().rend(); ++it) {
-      const Node& n = **it;
-      const bool needed = std::any_of(n.outputs().begin(), n.outputs().end(), [&](const Value* v) { return token_rows_.count(v); });
-      if (n.op == "attention") {
-        for (size_t i = 0; i < 3; ++i) token_rows_.insert(n.input(i));
-        token_rows_.insert(n.output());
-      } else if (needed) {
-        token_rows_.insert(n.inputs().begin(), n.inputs().end());
-      }
-      if (n.op == "embed") token_rows_.insert(n.output());
-    }
-  }
-
-  bool OnTokens(const Node& n) const { return token_rows_.count(n.output()) != 0; }
-
-  int NewBuffer(int64_t cols, bool tokens, bool quantized = false, int64_t group = 0) {
-    BufferPlan b;
-    b.cols = cols, b.outputs = !tokens, b.quantized = quantized, b.group = group;
-    b.first = b.last = static_cast<int>(plan_.instrs.size());
-    plan_.buffers.push_back(b);
-    return static_cast<int>(plan_.buffers.size() - 1);
-  }
-
-  void Push(InstrPlan instr, const Node& node) {
-    const int at = static_cast<int>(plan_.instrs.size());
-    for (const ViewPlan* v : {&instr.a, &instr.b, &instr.out})
-      if (v->buffer >= 0) plan_.buffers[static_cast<size_t>(v->buffer)].last = std::max(plan_.buffers[static_cast<size_t>(v->buffer)].last, at);
-    instr.loc = node.loc;
-    plan_.instrs.push_back(std::move(instr));
-  }
-
-  // A fresh buffer for the node's result.
-  ViewPlan Define(const Node& n) {
-    const ViewPlan v{NewBuffer(Cols(n.output()), OnTokens(n)), 0, Cols(n.output())};
-    views_[n.output()] = v;
-    return v;
-  }
-
-  // The operand as rows of the domain that the node works on.
-  ViewPlan Use(const Value* v, bool tokens, const Node& node) {
-    const ViewPlan view = views_.at(v);
-    if (tokens || plan_.buffers[static_cast<size_t>(view.buffer)].outputs) return view;
-    ViewPlan& selected = selected_[v];
-    if (selected.buffer < 0) {
-      InstrPlan in;
-      in.kind = InstrKind::kSelectRows;
-      in.a = view;
-      in.out = selected = ViewPlan{NewBuffer(view.cols, false), 0, view.cols};
-      Push(std::move(in), node);
-    }
-    return selected;
-  }
-
   Status Lower(const Node& n) {
     if (n.op == "positions" || n.op == "take_row") return {};   // read by embed and rope, by Output
     if (n.op == "embed") return Embed(n);
@@ -134,7 +45,7 @@ class Planner {
     if (n.op == "gated_act") return Gated(n);
     if (n.op == "slice_cols") return Slice(n);
     if (n.op == "concat_cols") return Concat(n);
-    if (const BinaryName* b = Find<BinaryName>(kBinaryNames, n.op)) return BinaryOp(n, b->op);
+    if (const Binary* b = FindBinary(n.op)) return BinaryOp(n, *b);
     return Unsupported("no instruction executes ", n.op, " (node \"", n.loc, "\")");
   }
 
@@ -183,7 +94,7 @@ class Planner {
     if (graph_.IsOutput(v)) return true;
     if (depth > 8) return false;
     for (const Node* user : v->users())
-      if ((user->op == "act" || user->op == "take_row" || Find<BinaryName>(kBinaryNames, user->op)) && IsHead(user->output(), depth + 1)) return true;
+      if ((user->op == "act" || user->op == "take_row" || FindBinary(user->op)) && IsHead(user->output(), depth + 1)) return true;
     return false;
   }
 
@@ -206,24 +117,6 @@ class Planner {
     in.out = Define(n);
     Push(std::move(in), n);
     return {};
-  }
-
-  // The rows quantized for an integer linear; readers of the same rows share them.
-  ViewPlan Quantized(const Value* x, const ViewPlan& rows, Scheme scheme, const Node& n) {
-    const int64_t weight_group = GetScheme(scheme).group;
-    constexpr int64_t kDefaultGroup = 64;
-    int64_t ga = options_.activation_group ? options_.activation_group : kDefaultGroup;
-    if (weight_group) ga = std::min(ga, weight_group);
-    ViewPlan& q = quantized_[{x, rows.buffer, ga}];
-    if (q.buffer < 0) {
-      q = ViewPlan{NewBuffer(rows.cols, !plan_.buffers[static_cast<size_t>(rows.buffer)].outputs, true, ga), 0, rows.cols};
-      InstrPlan in;
-      in.kind = InstrKind::kQuantize;
-      in.a = rows;
-      in.out = q;
-      Push(std::move(in), n);
-    }
-    return q;
   }
 
   Status Rope(const Node& n) {
@@ -265,11 +158,11 @@ class Planner {
   }
 
   Status Act(const Node& n) {
-    const UnaryName* unary = Find<UnaryName>(kUnaryNames, n.Str("kind", ""));
+    const Unary* unary = FindUnary(n.Str("kind", ""));
     if (!unary) return Unsupported("no instruction computes activation \"", n.Str("kind", ""), "\" (node \"", n.loc, "\")");
     InstrPlan in;
     in.kind = InstrKind::kUnary;
-    in.op = static_cast<uint8_t>(unary->op);
+    in.op = static_cast<uint8_t>(*unary);
     in.a = Use(n.input(0), OnTokens(n), n);
     in.out = Define(n);
     Push(std::move(in), n);
@@ -277,11 +170,11 @@ class Planner {
   }
 
   Status Gated(const Node& n) {
-    const UnaryName* unary = Find<UnaryName>(kUnaryNames, n.Str("act", ""));
+    const Unary* unary = FindUnary(n.Str("act", ""));
     if (!unary) return Unsupported("no instruction computes activation \"", n.Str("act", ""), "\" (node \"", n.loc, "\")");
     InstrPlan in;
     in.kind = InstrKind::kGated;
-    in.op = static_cast<uint8_t>(unary->op);
+    in.op = static_cast<uint8_t>(*unary);
     in.a = Use(n.input(0), OnTokens(n), n);
     in.b = Use(n.input(1), OnTokens(n), n);
     in.out = Define(n);
@@ -349,14 +242,6 @@ class Planner {
     plan_.outputs.push_back(std::move(out));
     return {};
   }
-
-  const ir::Graph& graph_;
-  const PlanOptions& options_;
-  ProgramPlan plan_;
-  TensorTable table_;
-  std::set<const Value*> token_rows_;
-  std::map<const Value*, ViewPlan> views_, selected_;
-  std::map<std::tuple<const Value*, int, int64_t>, ViewPlan> quantized_;
 };
 
 }  // namespace

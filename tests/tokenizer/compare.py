@@ -16,6 +16,7 @@ import unicodedata
 
 from tokenizers import Tokenizer
 
+import components
 import families
 
 SPECIALS = ("<|endoftext|> <s> </s> <mask> <unk> <|begin_of_text|> <|eot_id|> <|im_start|> <|im_end|> <tool_call> Café <bos> [INST] "
@@ -161,8 +162,8 @@ def main():
                 compare(make.__name__, t, a.cli, folder, strings, rng, report)
         if not a.only or a.only == "components":
             alphabet = sorted({c for s in strings[:3000] for f in ("NFC", "NFKD") for c in s + unicodedata.normalize(f, s) + s.lower()})
-            for name, change in families.components():
-                t = families.probe(alphabet + ["▁", "|", "-"])
+            for name, change in components.components():
+                t = components.probe(alphabet + ["▁", "|", "-"])
                 change(t)
                 compare(name, t, a.cli, folder, strings[:max(300, a.strings // 10)], rng, report, decode=False)
     print(f"{report.bad} differences in all")
