@@ -7,9 +7,7 @@
 #include "cli/command.h"
 #include "cli/pass_options.h"
 #include "cli/terminal.h"
-#include "compiler/ir/ops.h"
-#include "compiler/ir/text.h"
-#include "passes/pass_runner.h"
+#include "passes/opt.h"
 
 namespace hasten::cli {
 namespace {
@@ -21,40 +19,26 @@ struct OptOptions {
   PassOptions passes;
 };
 
-Result<int> ListPasses() {
-  TextTable table;
-  for (const passes::PassInfo& pass : passes::AllPasses()) table.Row({std::string(pass.name), std::string(pass.description)});
-  for (const passes::Pipeline& pipeline : passes::AllPipelines()) {
-    std::string names;
-    for (const passes::PipelineRow& row : pipeline.rows) names += (names.empty() ? "" : ", ") + std::string(row.pass);
-    table.Row({std::string(pipeline.name), StrCat("pipeline, ", pipeline.description, ": ", names)});
-  }
-  HST_RETURN_IF_ERROR(WriteOut(table.Text()));
-  return 0;
-}
-
 Result<int> RunOpt(const OptOptions& options, const Context& context) {
-  if (options.list) return ListPasses();
+  if (options.list) {
+    HST_RETURN_IF_ERROR(WriteOut(passes::ListPasses()));
+    return 0;
+  }
   if (options.input.empty()) return UsageError("the .ir file to read is missing\nsee: hasten opt --help");
   if (options.run.empty()) return UsageError("--run=PASSES is missing; --list shows the passes and pipelines");
-  HST_ASSIGN_OR_RETURN(const std::vector<const passes::PassInfo*> list, passes::ResolvePasses(options.run));
   HST_ASSIGN_OR_RETURN(const std::string text, calib::ReadFile(options.input));
   std::string blob;
   if (!options.blob.empty()) {
     HST_ASSIGN_OR_RETURN(blob, calib::ReadFile(options.blob));
   }
-  Result<std::unique_ptr<ir::Graph>> graph = ir::Parse(text, {.blob = blob, .allow_missing_blobs = options.blob.empty()});
-  if (!graph.ok()) return std::move(graph).status().Annotate(options.input);
-  // The graph came from a file: what is wrong with it is the file's fault, and passes trust what they get.
-  if (const Status valid = ir::Verify(**graph); !valid.ok())
-    return BadInput(options.input, ": the text reads, but is no valid graph: ", valid.message());
-  HST_ASSIGN_OR_RETURN(const passes::RunOptions run, RunOptionsOf(options.passes, context.interrupted));
+  passes::OptOptions opt{.blob = blob, .random_weights = options.blob.empty()};
+  HST_ASSIGN_OR_RETURN(opt.run, RunOptionsOf(options.passes, context.interrupted));
   passes::RunReport report;
-  const Status status = passes::RunPasses(**graph, list, run, &report);
+  const Result<std::string> made = passes::RunOpt(text, options.run, opt, &report);
   for (const std::string& note : report.notes) Note(note);
-  if (options.passes.stats) Note(options.json ? passes::StatsJson(report) : passes::StatsTable(report));
-  HST_RETURN_IF_ERROR(status);
-  HST_RETURN_IF_ERROR(WriteOut(ir::Print(**graph)));
+  if (options.passes.stats && !report.passes.empty()) Note(options.json ? passes::StatsJson(report) : passes::StatsTable(report));
+  if (!made.ok()) return made.status().code() == Code::kBadInput ? Status(made.status()).Annotate(options.input) : made.status();
+  HST_RETURN_IF_ERROR(WriteOut(*made));
   return 0;
 }
 

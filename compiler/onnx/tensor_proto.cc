@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "compiler/ir/infer.h"
 #include "compiler/onnx/wire.h"
 #include "runtime/base/checked.h"
 
@@ -145,22 +146,7 @@ std::string DataTypeName(int t) {
 }
 
 Result<DType> ToDType(int t) {
-  switch (t) {
-    case 1: return DType::kF32;
-    case 2: return DType::kU8;
-    case 3: return DType::kI8;
-    case 4: return DType::kU16;
-    case 5: return DType::kI16;
-    case 6: return DType::kI32;
-    case 7: return DType::kI64;
-    case 9: return DType::kBool;
-    case 10: return DType::kF16;
-    case 11: return DType::kF64;
-    case 12: return DType::kU32;
-    case 13: return DType::kU64;
-    case 16: return DType::kBF16;
-    default: break;
-  }
+  if (const DType known = ir::OnnxDType(t); known != DType::kInvalid) return known;
   if (t <= 0 || t >= static_cast<int>(std::size(kTypeNames))) return BadInput("unknown element type ", t);
   return Unsupported("element type ", DataTypeName(t), " is not supported");
 }

@@ -15,32 +15,25 @@ Result<Tensor> BinaryOutput(EvalContext& c, DType dtype) {
   return c.Make(dtype, std::move(dims));
 }
 
-// T x T -> T over the numbers; f generic.
-template <class F>
-Status Arithmetic(EvalContext& c, F f) {
+// T x T -> T over the numbers, or the integers alone; f generic.
+template <bool kFloats, class F>
+Status SameType(EvalContext& c, F f) {
   HST_RETURN_IF_ERROR(c.NeedType(1, c.In(0).dtype()));
   HST_ASSIGN_OR_RETURN(Tensor o, BinaryOutput(c, c.In(0).dtype()));
-  const bool known = ForNumber(o.dtype(), [&](auto tag) {
+  const auto run = [&](auto tag) {
     using T = typename decltype(tag)::type;
     Broadcast2<T, T, T>(c, c.In(0), c.In(1), o, [f](T a, T b) { return static_cast<T>(f(a, b)); });
-  });
+  };
+  bool known = ForInt(o.dtype(), run);
+  if constexpr (kFloats) known = known || ForFloat(o.dtype(), run);
   if (!known) return c.WrongType(0);
   c.out[0] = std::move(o);
   return {};
 }
-
 template <class F>
-Status Integers(EvalContext& c, F f) {
-  HST_RETURN_IF_ERROR(c.NeedType(1, c.In(0).dtype()));
-  HST_ASSIGN_OR_RETURN(Tensor o, BinaryOutput(c, c.In(0).dtype()));
-  const bool known = ForInt(o.dtype(), [&](auto tag) {
-    using T = typename decltype(tag)::type;
-    Broadcast2<T, T, T>(c, c.In(0), c.In(1), o, [f](T a, T b) { return static_cast<T>(f(a, b)); });
-  });
-  if (!known) return c.WrongType(0);
-  c.out[0] = std::move(o);
-  return {};
-}
+Status Arithmetic(EvalContext& c, F f) { return SameType<true>(c, f); }
+template <class F>
+Status Integers(EvalContext& c, F f) { return SameType<false>(c, f); }
 
 template <class F>
 Status Comparison(EvalContext& c, F f) {

@@ -27,6 +27,17 @@ Lines Around(const Tensor& x, int64_t axis) {
   return {Product(x.dims(), 0, a), x.dims()[a], Product(x.dims(), a + 1, x.dims().size())};
 }
 
+// The given positions along the lines of x, in order, into y.
+void CopySlices(const Tensor& x, const Lines& l, const std::vector<int64_t>& positions, Tensor& y) {
+  const size_t piece = static_cast<size_t>(l.inner) * DTypeSize(x.dtype());
+  std::byte* to = y.mutable_raw();
+  for (int64_t o = 0; o < l.outer; ++o)
+    for (int64_t p : positions) {
+      std::memcpy(to, x.raw() + static_cast<size_t>(o * l.n + p) * piece, piece);
+      to += piece;
+    }
+}
+
 }  // namespace
 
 Status EvalTopK(EvalContext& c) {
@@ -120,13 +131,7 @@ Status EvalUnique(EvalContext& c) {
   std::vector<int64_t> dims = flat ? std::vector<int64_t>{static_cast<int64_t>(firsts.size())} : x.dims();
   if (!flat) dims[static_cast<size_t>(axis)] = static_cast<int64_t>(firsts.size());
   HST_ASSIGN_OR_RETURN(Tensor y, c.Make(x.dtype(), dims));
-  const size_t piece = static_cast<size_t>(l.inner) * DTypeSize(x.dtype());
-  std::byte* to = y.mutable_raw();
-  for (int64_t o = 0; o < l.outer; ++o)
-    for (int64_t f : firsts) {
-      std::memcpy(to, x.raw() + static_cast<size_t>(o * l.n + f) * piece, piece);
-      to += piece;
-    }
+  CopySlices(x, l, firsts, y);
   c.out[0] = std::move(y);
   const std::vector<int64_t>* lists[] = {&firsts, &inverse, &counts};
   for (size_t i = 1; i < std::min<size_t>(4, c.OutputCount()); ++i)
@@ -150,13 +155,7 @@ Status EvalCompress(EvalContext& c) {
   std::vector<int64_t> dims = flat ? std::vector<int64_t>{0} : x.dims();
   dims[static_cast<size_t>(axis)] = static_cast<int64_t>(kept.size());
   HST_ASSIGN_OR_RETURN(Tensor y, c.Make(x.dtype(), dims));
-  const size_t piece = static_cast<size_t>(l.inner) * DTypeSize(x.dtype());
-  std::byte* to = y.mutable_raw();
-  for (int64_t o = 0; o < l.outer; ++o)
-    for (int64_t k : kept) {
-      std::memcpy(to, x.raw() + static_cast<size_t>(o * l.n + k) * piece, piece);
-      to += piece;
-    }
+  CopySlices(x, l, kept, y);
   c.out[0] = std::move(y);
   return {};
 }
