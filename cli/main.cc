@@ -28,7 +28,7 @@ int Fail(const Status& status) {
 
 std::string DidYouMean(std::string_view wrong, const std::vector<std::string>& known) {
   const std::vector<std::string_view> names(known.begin(), known.end());
-  const std::string_view nearest = passes::Nearest(wrong, names);
+  const std::string_view nearest = passes::Nearest(wrong, names, wrong.size() / 2);  // beyond half of it, a guess is noise
   return nearest.empty() ? "" : StrCat("; did you mean ", nearest, "?");
 }
 
@@ -46,12 +46,13 @@ Status UsageOf(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& sub = chosen.empty() ? app : *chosen.front();
   const std::string see = StrCat("\nsee: hasten ", chosen.empty() ? "" : sub.get_name() + " ", "--help");
   for (const std::string& extra : app.remaining(true)) {
-    if (extra.starts_with("--")) {
+    if (extra.size() > 1 && extra.starts_with("-")) {
       const std::string name = extra.substr(0, extra.find('='));
       return UsageError("no option ", name, DidYouMean(name, OptionNames(sub)), see);
     }
     return UsageError("unexpected argument \"", extra, "\"", see);
   }
+  if (dynamic_cast<const CLI::RequiredError*>(&error) && chosen.empty()) return UsageError("a command is required", see);
   return UsageError(error.what(), see);
 }
 

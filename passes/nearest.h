@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 #include <span>
 #include <string_view>
@@ -9,11 +10,11 @@
 
 namespace hasten::passes {
 
-// By edit distance; the first of equals. "" when there are no names.
-inline std::string_view Nearest(std::string_view name, std::span<const std::string_view> known) {
+// By edit distance; the first of equals. "" when no name is within `most` edits.
+inline std::string_view Nearest(std::string_view name, std::span<const std::string_view> known, size_t most = SIZE_MAX - 1) {
   name = name.substr(0, 64);  // the cost is quadratic and the name a stranger's
   std::string_view best;
-  size_t best_distance = SIZE_MAX;
+  size_t best_distance = most + 1;
   for (std::string_view candidate : known) {
     std::vector<size_t> row(candidate.size() + 1);
     std::iota(row.begin(), row.end(), size_t{0});

@@ -24,7 +24,10 @@ Result<Companions> ReadCompanions(const std::string& folder) {
     for (const std::filesystem::path& place : places) {
       if (!into.empty()) break;
       HST_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadFileIfPresent(place / name, limit));
-      if (text) into = *std::move(text);
+      if (!text) continue;
+      if (text->starts_with("version https://git-lfs"))
+        return BadInput((place / name).string(), ": is a Git LFS pointer, not the file itself: fetch it with git lfs pull");
+      into = *std::move(text);
     }
     return {};
   };

@@ -55,12 +55,10 @@ std::string Folder(const std::string& file) {
 }
 
 Result<onnx::ModelProto> ParseModel(const MappedFile& file) {
-  constexpr std::string_view kLfs = "version https://git-lfs";
-  const std::string_view start(reinterpret_cast<const char*>(file.bytes.data()), std::min<size_t>(file.bytes.size(), kLfs.size()));
-  if (start == kLfs) return BadInput("is a Git LFS pointer, not a model: fetch it with git lfs pull");
-  HST_ASSIGN_OR_RETURN(const std::string skeleton, MakeSkeleton(file.bytes, MessageKind::kModel));
+  Result<std::string> skeleton = MakeSkeleton(file.bytes, MessageKind::kModel);
+  if (!skeleton.ok()) return std::move(skeleton).status().Annotate("is no intact ONNX model");
   onnx::ModelProto model;
-  if (!model.ParseFromString(skeleton)) return BadInput("is no ONNX model (protobuf cannot parse it)");
+  if (!model.ParseFromString(*skeleton)) return BadInput("is no ONNX model (protobuf cannot parse it)");
   if (!model.has_graph()) return BadInput("is no ONNX model (it holds no graph)");
   if (model.training_info_size() > 0) return Unsupported("holds training graphs: export it for inference");
   return model;
@@ -71,6 +69,7 @@ Result<onnx::ModelProto> ParseModel(const MappedFile& file) {
 Result<ImportedModel> ImportModel(const std::string& path, const ImportOptions& options) {
   HST_ASSIGN_OR_RETURN(const std::string file_path, FindModel(path));
   HST_ASSIGN_OR_RETURN(MappedFile file, MapFile(file_path));
+  HST_RETURN_IF_ERROR(RefuseLfsPointer(file));
   Result<onnx::ModelProto> parsed = ParseModel(file);
   if (!parsed.ok()) return std::move(parsed).status().Annotate(file_path);
   const onnx::ModelProto& proto = *parsed;

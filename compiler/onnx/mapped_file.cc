@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -108,6 +109,12 @@ Result<MappedFile> MapBeneath(const std::string& folder, std::string_view locati
   if (!fd.ok() && (errno == ELOOP || errno == EXDEV)) return refuse("the path goes through a symbolic link");
   if (!fd.ok()) return OpenError(StrCat("external data \"", location, "\""), errno);
   return Map(fd, StrCat("external data \"", location, "\""), true);
+}
+
+Status RefuseLfsPointer(const MappedFile& file) {
+  constexpr std::string_view kStart = "version https://git-lfs";
+  const std::string_view start(reinterpret_cast<const char*>(file.bytes.data()), std::min(file.bytes.size(), kStart.size()));
+  return start == kStart ? BadInput(file.name, ": is a Git LFS pointer, not the file itself: fetch it with git lfs pull") : Status();
 }
 
 }  // namespace hasten::onnx_import

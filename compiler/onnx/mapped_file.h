@@ -24,6 +24,10 @@ struct MappedFile {
 // kBadInput for folders, devices, pipes and empty files, kResource for I/O.
 Result<MappedFile> MapFile(const std::string& path);
 
+// kBadInput when the file is a Git LFS pointer: the text that stands for a large
+// file until it is fetched.
+Status RefuseLfsPointer(const MappedFile& file);
+
 // `location` is relative to `folder` ("" is the working folder); the file must
 // be regular, have one link, and lie beneath the folder.
 Result<MappedFile> MapBeneath(const std::string& folder, std::string_view location);

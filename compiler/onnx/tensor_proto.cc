@@ -138,6 +138,7 @@ Result<const MappedFile*> PayloadSource::External(const std::string& location) {
   const auto it = externals_.find(location);
   if (it != externals_.end()) return &it->second;
   HST_ASSIGN_OR_RETURN(MappedFile file, MapBeneath(folder_, location));
+  HST_RETURN_IF_ERROR(RefuseLfsPointer(file));
   return &externals_.emplace(location, std::move(file)).first->second;
 }
 

@@ -50,7 +50,9 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"inf_weight", 3, {"model.layers.1.mlp.down_proj.weight"}},
                       Case{"truncated", 3, {"model.onnx"}},
                       Case{"garbage", 3, {"model.onnx"}},
-                      Case{"lfs_pointer", 3, {"model.onnx"}},
+                      Case{"lfs_pointer", 3, {"model.onnx", "git lfs pull"}},
+                      Case{"lfs_data", 3, {"model.onnx.data", "git lfs pull"}},
+                      Case{"lfs_tokenizer", 3, {"tokenizer.json", "git lfs pull"}},
                       Case{"empty", 3, {"onnx"}},
                       Case{"two_models", 3, {"first.onnx", "other.onnx"}}),
     [](const ::testing::TestParamInfo<Case>& info) { return info.param.fixture; });

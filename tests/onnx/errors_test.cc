@@ -109,6 +109,7 @@ TEST(ImportErrors, FilesThatAreNoModels) {
   EXPECT_NE(message(folder / "lfs.onnx").find("Git LFS pointer"), std::string::npos);
   WriteFile(folder / "text.onnx", "hello, this is no model at all");
   EXPECT_EQ(ImportModel(folder / "text.onnx").status().code(), Code::kBadInput);
+  EXPECT_NE(message(folder / "text.onnx").find("is no intact ONNX model"), std::string::npos);
   ASSERT_EQ(mkfifo((folder / "pipe.onnx").c_str(), 0600), 0);
   EXPECT_NE(message(folder / "pipe.onnx").find("not a regular file"), std::string::npos);
   EXPECT_NE(message("/dev/null").find("not a regular file"), std::string::npos);
