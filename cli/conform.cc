@@ -39,6 +39,7 @@ Result<std::vector<std::string>> FindCases(const std::vector<std::string>& folde
     for (const auto& entry : fs::directory_iterator(folder, error)) {
       if (fs::exists(entry.path() / "model.onnx", error)) inside.push_back(entry.path());
     }
+    if (!fs::is_directory(folder, error)) return ResourceError(folder, ": no such folder");
     if (inside.empty()) return BadInput(folder, ": neither it nor a folder in it has a model.onnx");
     std::sort(inside.begin(), inside.end());
     cases.insert(cases.end(), inside.begin(), inside.end());

@@ -47,7 +47,7 @@ Result<int> RunOpt(const OptOptions& options, const Context& context) {
 Action AddOpt(CLI::App& app) {
   const auto options = std::make_shared<OptOptions>();
   app.add_option("input", options->input, "The textual IR to read")->type_name("in.ir");
-  app.add_option("--run", options->run, "Passes and pipelines to run, in order")->delimiter(',')->type_name("PASSES");
+  app.add_option("--run", options->run, "Passes and pipelines to run, in order")->delimiter(',')->allow_extra_args(false)->type_name("PASSES");
   app.add_option("--blob", options->blob, "The bytes of its large weights; without it they are seeded random data")->type_name("FILE");
   app.add_flag("--list", options->list, "List the passes and pipelines and exit");
   app.add_flag("--json", options->json, "--stats as JSON");

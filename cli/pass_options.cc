@@ -8,8 +8,9 @@ void AddPassOptions(CLI::App& app, PassOptions& options) {
   const char* const group = "Passes";
   app.add_option("--dump-ir", options.dump_ir, "Write the graph after every pass to this folder")->type_name("DIR")->group(group);
   app.add_option("--print-after", options.print_after, "Print the graph after these passes to stderr")
-      ->delimiter(',')->type_name("PASS,...")->group(group);
-  app.add_option("--disable-pass", options.disable, "Leave these passes out")->delimiter(',')->type_name("PASS,...")->group(group);
+      ->delimiter(',')->allow_extra_args(false)->type_name("PASS,...")->group(group);
+  app.add_option("--disable-pass", options.disable, "Leave these passes out")
+      ->delimiter(',')->allow_extra_args(false)->type_name("PASS,...")->group(group);
   app.add_option("--stop-after", options.stop_after, "Run no pass after this one")->type_name("PASS")->group(group);
   app.add_option("--verify", options.verify, "numeric: interpret the graph before and after every pass")
       ->type_name("KIND")->group(group);

@@ -1,7 +1,9 @@
 #include "passes/pass_runner.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -147,10 +149,12 @@ class Runner {
     const std::string path = StrCat(options_.dump_ir, "/", name);
     ir::PrintOptions print;
     print.digests = &digests_;
+    const std::string text = ir::Print(graph, print);
+    errno = 0;   // the stream does not say why; the system's last word does
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
-    out << ir::Print(graph, print);
+    out << text;
     out.close();
-    return out ? Status() : ResourceError("cannot write \"", path, "\"");
+    return out ? Status() : ResourceError("cannot write \"", path, "\"", errno ? ": " : "", errno ? std::strerror(errno) : "");
   }
 
   ir::Graph& graph_;

@@ -27,6 +27,7 @@ class Descriptor {
 Result<std::string> ReadAll(const std::string& path, int fd, uint64_t max_bytes) {
   struct stat info;
   if (fstat(fd, &info) != 0) return ResourceError("cannot read ", path, ": ", std::strerror(errno));
+  if (S_ISDIR(info.st_mode)) return BadInput(path, ": is a folder, not a file");
   if (!S_ISREG(info.st_mode)) return BadInput(path, ": not a regular file");
   const uint64_t size = static_cast<uint64_t>(info.st_size);
   if (size > max_bytes) return BadInput(path, ": ", size, " bytes, at most ", max_bytes, " are read");

@@ -1,4 +1,5 @@
 // What the command says to people who mistype, and what every command promises.
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const std::vector<std::string> kCommands = {"compile", "run", "embed", "eval", "bench", "conform",
                                             "inspect", "verify", "diff", "opt", "kernels", "doctor"};
@@ -48,6 +50,24 @@ TEST(Usage, MistypedCommandIsSuggested) {
   const Outcome r = RunHasten({"complie"});
   EXPECT_EQ(r.status, 2);
   EXPECT_THAT(r.err, AllOf(HasSubstr("no command \"complie\""), HasSubstr("did you mean compile?")));
+}
+
+TEST(Usage, AFarNameIsNoSuggestion) {
+  EXPECT_THAT(RunHasten({"foo"}).err, Not(HasSubstr("did you mean")));
+  const Outcome r = RunHasten({"run", "x.hst", "-chat", "hello"});
+  EXPECT_EQ(r.status, 2);
+  EXPECT_THAT(r.err, AllOf(HasSubstr("no option -chat"), HasSubstr("did you mean --chat?")));
+}
+
+// An option takes one list; what follows it is the command's own argument.
+TEST(Usage, ListsDoNotSwallowWhatFollows) {
+  const std::string folder = FreshFolder();
+  std::ofstream(folder + "/in.ir") << "graph @main(%x: f32[4]) -> (y: f32[4]) {\n  %y = neg(%x) : f32[4]\n  return %y\n}\n";
+  const Outcome opt = RunHasten({"opt", "--run", "dce,cse", folder + "/in.ir"});
+  EXPECT_EQ(opt.status, 0) << opt.err;
+  EXPECT_THAT(opt.out, HasSubstr("graph @main"));
+  const Outcome compile = RunHasten({"compile", "--disable-pass", "cse", Fixture("good"), "-o", folder + "/x.hst"});
+  EXPECT_EQ(compile.status, 0) << compile.err;
 }
 
 TEST(Usage, MistypedOptionIsSuggested) {
