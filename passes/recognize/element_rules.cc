@@ -1,5 +1,7 @@
 // Element rules of arithmetic and comparison. Sums are in element_reduce_rules.cc,
 // ops that only move elements in element_view_rules.cc. Semantics: ONNX opset 24.
+#include <algorithm>
+
 #include "passes/recognize/element_rules.h"
 
 namespace hasten::recognize {
@@ -82,6 +84,16 @@ E CompareLeaves(ExprPool& pool, E e, double c) {
   return a && b ? pool.Select(e->args[0], a, b) : nullptr;
 }
 
+// Whether p == 0 asks if a token is padding, which no token of the runtime is.
+bool IsPaddingTest(const Elements& el, const Poly& p) {
+  const Roles& roles = el.roles();
+  const auto symbols = p.Symbols();
+  const E atom = symbols.size() == 1 ? el.pool().Atom(symbols[0]) : nullptr;
+  if (!atom || atom->kind != Kind::kLoad || atom->value != roles.ids) return false;
+  const Poly id = Poly::Symbol(symbols[0]);
+  return std::any_of(roles.padding.begin(), roles.padding.end(), [&](int64_t c) { return p == id - Poly(c) || p == Poly(c) - id; });
+}
+
 template <Cmp kCmp>
 E Compare(Elements& el, const Node& node, int, const Index& index) {
   const E a = Operand(el, node, 0, node.output(), index), b = Operand(el, node, 1, node.output(), index);
@@ -106,7 +118,7 @@ E Compare(Elements& el, const Node& node, int, const Index& index) {
     case Cmp::kLessEq: return pool.Ge0(y - x);
     case Cmp::kGreater: return pool.Ge0(x - y - Poly(1));
     case Cmp::kGreaterEq: return pool.Ge0(x - y);
-    case Cmp::kEqual: return pool.Eq0(x - y);
+    case Cmp::kEqual: return IsPaddingTest(el, x - y) ? pool.Bool(false) : pool.Eq0(x - y);
   }
   return nullptr;
 }
@@ -149,6 +161,20 @@ E CastRule(Elements& el, const Node& n, int, const Index& index) {
   return whole ? pool.Int(*whole) : nullptr;
 }
 
+// max(low, min(high, x)) with constants, each optional.
+E ClipRule(Elements& el, const Node& n, int, const Index& index) {
+  if (IsIntType(n.output())) return nullptr;
+  E e = el.At(n.input(0), index);
+  for (const size_t i : {size_t{1}, size_t{2}})
+    if (n.input(i)) {
+      if (!n.input(i)->type.ranked) return nullptr;
+      const E bound = el.At(n.input(i), Index(static_cast<size_t>(n.input(i)->type.rank()), Poly(0)));
+      if (bound->kind != Kind::kConst) return nullptr;
+      e = el.pool().Binary(i == 1 ? Op::kMax : Op::kMin, e, bound);
+    }
+  return e;
+}
+
 struct Row {
   std::string_view op;
   ElementRule rule;
@@ -164,6 +190,7 @@ constexpr Row kRules[] = {
     {"less", Compare<Cmp::kLess>}, {"less_or_equal", Compare<Cmp::kLessEq>}, {"greater", Compare<Cmp::kGreater>},
     {"greater_or_equal", Compare<Cmp::kGreaterEq>}, {"equal", Compare<Cmp::kEqual>},
     {"and", AndRule}, {"or", OrRule}, {"not", NotRule}, {"is_na_n", IsNanRule}, {"where", WhereRule}, {"cast", CastRule},
+    {"clip", ClipRule},
 };
 
 }  // namespace

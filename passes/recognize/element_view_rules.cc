@@ -113,7 +113,10 @@ E SliceRule(Elements& el, const Node& n, int, const Index& index) {
         if (dim->AsConst()) start = Poly(0);  // e.g. -INT64_MAX
         else return nullptr;
       }
-    } else if (!(start == Poly(0)) && (!dim || !el.pool().ProveNonNegative(*dim - start))) {
+    } else if (!(start == Poly(0)) && dim && el.pool().ProveNonNegative(Poly(-1) - start)) {
+      start = *dim + start;  // x[:, -S:]
+      if (!el.pool().ProveNonNegative(start)) return nullptr;
+    } else if (!(start == Poly(0)) && (!dim || !el.pool().ProveNonNegative(start) || !el.pool().ProveNonNegative(*dim - start))) {
       // A symbolic start within a table of constant size: the model is run within it.
       if (!dim || !dim->IsConst() || start.IsConst() || !el.pool().ProveNonNegative(start)) return nullptr;
     }
