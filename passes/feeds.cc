@@ -44,7 +44,7 @@ int64_t IntegerAt(const ir::Value& input, const ir::Tensor& t, int64_t i, int64_
   if (Contains(name, "token_type") || Contains(name, "segment")) return static_cast<int64_t>(random.Next() % 2);
   if (Contains(name, "seqlens_k")) return past + 4;               // total - 1, as GroupQueryAttention counts
   if (Contains(name, "total_sequence_length")) return past + 5;
-  return static_cast<int64_t>(random.Next() % 8);
+  return 3 + static_cast<int64_t>(random.Next() % 5);   // tokens; 0, 1 and 2 may be padding
 }
 
 void Fill(const ir::Value& input, ir::Tensor& t, int64_t past, uint64_t seed) {

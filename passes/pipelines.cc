@@ -21,6 +21,8 @@ constexpr PipelineRow kCanonicalize[] = {
 
 constexpr PipelineRow kCompile[] = {
     {"constant_fold", "exporters leave shape and mask arithmetic on constants"},
+    {"shape_fold", "TorchScript repeats elements by the indices of a mask whose size it reads from shapes"},
+    {"constant_fold", "those indices, once the shapes are known"},
     {"recognize", "the runtime executes semantic ops on rows"},
     {"fuse_bias", "before linears are joined, so that their biases are joined too"},
     {"fuse_linears", "one quantization of the input and one barrier instead of three"},

@@ -57,22 +57,66 @@ E Elements::Input(const Value* v, const Index& index) {
 
 namespace {
 
-// Tables that exporters store instead of computing: [.., i, j] = (j <= i), and i.
-enum class Table { kNone, kLowerTriangle, kIota };
+// Integer tables that exporters store instead of computing them.
 
-Table Classify(const ir::Tensor& t) {
-  const int64_t n = t.rank() ? t.dim(-1) : 0;
-  if (n < 2 || t.elements() > (int64_t{1} << 28)) return Table::kNone;
-  bool iota = t.elements() == n, triangle = t.rank() >= 2 && t.dim(-2) == n && t.elements() == n * n;
-  for (int64_t i = 0; i < t.elements() && (iota || triangle); ++i) {
-    const int64_t value = t.IntAt(i);
-    iota = iota && value == i;
-    triangle = triangle && value == (i % n <= i / n ? 1 : 0);
+// [.., i, j] = (0 <= i - j < width): the causal mask, and a window of it. 0: not of that form.
+int64_t TriangleWidth(const ir::Tensor& t) {
+  const int64_t n = t.rank() >= 2 ? t.dim(-1) : 0;
+  if (n < 2 || t.dim(-2) != n || t.elements() != n * n || n > (1 << 14)) return 0;
+  int64_t width = 0;   // the last row shows it
+  for (int64_t j = n - 1; j >= 0 && t.IntAt((n - 1) * n + j) == 1; --j) ++width;
+  for (int64_t i = 0; i < t.elements(); ++i) {
+    const int64_t behind = i / n - i % n;
+    if (t.IntAt(i) != (behind >= 0 && behind < width ? 1 : 0)) return 0;
   }
-  return iota ? Table::kIota : triangle ? Table::kLowerTriangle : Table::kNone;
+  return width;
+}
+
+// line[i] = first + step * ((i / run) % period): positions, columns counted by two,
+// and the indices of a repeat, element by element or as a whole.
+struct Progression {
+  int64_t first = 0, step = 0, run = 1, period = 1;
+  int64_t At(int64_t i) const { return first + step * ((i / run) % period); }
+};
+
+std::optional<Progression> AsProgression(const std::vector<int64_t>& line) {
+  const auto n = static_cast<int64_t>(line.size());
+  const auto at = [&](int64_t i) { return line[static_cast<size_t>(i)]; };
+  Progression p;
+  p.first = at(0);
+  while (p.run < n && at(p.run) == p.first) ++p.run;
+  if (p.run < n && __builtin_sub_overflow(at(p.run), p.first, &p.step)) return std::nullopt;
+  const int64_t least = *std::min_element(line.begin(), line.end()), most = *std::max_element(line.begin(), line.end());
+  if (least < 0 || most > (int64_t{1} << 31)) return std::nullopt;  // a negative index means another thing
+  while (p.period * p.run < n && at(p.period * p.run) == p.first + p.step * p.period) ++p.period;
+  for (int64_t i = 0; i < n; ++i)
+    if (at(i) != p.At(i)) return std::nullopt;
+  return p;
 }
 
 }  // namespace
+
+// A line of an integer table, where `index` moves along one dimension alone.
+std::optional<Poly> Elements::Line(const ir::Tensor& t, const Index& index) {
+  int64_t axis = -1, offset = 0, stride = 1;
+  for (int64_t i = t.rank() - 1, below = 1; i >= 0; below *= t.dim(i), --i) {
+    if (t.dim(i) == 1) continue;
+    const auto c = index[static_cast<size_t>(i)].AsConst();
+    if (!c && axis >= 0) return std::nullopt;
+    if (c && (*c < 0 || *c >= t.dim(i))) return std::nullopt;
+    if (c) offset += *c * below;
+    else axis = i, stride = below;
+  }
+  constexpr int64_t kLongest = 1 << 22;
+  if (axis < 0 || t.dim(axis) > kLongest || t.dim(axis) < 1) return std::nullopt;
+  std::vector<int64_t> line;
+  for (int64_t i = 0; i < t.dim(axis); ++i) line.push_back(t.IntAt(offset + i * stride));
+  const auto p = AsProgression(line);
+  if (!p) return std::nullopt;
+  Poly count = pool_.DivMod(index[static_cast<size_t>(axis)], Poly(p->run)).first;
+  if (p->run * p->period < t.dim(axis)) count = pool_.DivMod(count, Poly(p->period)).second;
+  return Poly(p->first) + Poly(p->step) * count;
+}
 
 E Elements::Weight(const Value* v, const Index& index) {
   const ir::Tensor& t = v->weight();
@@ -97,14 +141,13 @@ E Elements::Weight(const Value* v, const Index& index) {
     if (same) return element(0);
   }
   if (!is_float) {
-    switch (Classify(t)) {
-      case Table::kIota: return pool_.Int(index.back());
-      case Table::kLowerTriangle: {
-        const E lower = pool_.Ge0(index[index.size() - 2] - index.back());
-        return t.dtype() == DType::kBool ? lower : pool_.Int(pool_.AsPoly(pool_.Select(lower, pool_.Int(Poly(1)), pool_.Int(Poly(0)))));
-      }
-      case Table::kNone: return pool_.Int(pool_.AsPoly(pool_.Load(v, index)));
-    }
+    if (const auto p = t.dtype() == DType::kBool ? std::nullopt : Line(t, index)) return pool_.Int(*p);
+    const int64_t width = TriangleWidth(t);
+    if (width == 0) return pool_.Int(pool_.AsPoly(pool_.Load(v, index)));
+    const Poly behind = index[index.size() - 2] - index.back();
+    const E near = width == t.dim(-1) ? pool_.Bool(true) : pool_.Ge0(Poly(width - 1) - behind);
+    const E lower = pool_.And(pool_.Ge0(behind), near);
+    return t.dtype() == DType::kBool ? lower : pool_.Int(pool_.AsPoly(pool_.Select(lower, pool_.Int(Poly(1)), pool_.Int(Poly(0)))));
   }
   return pool_.Load(v, index);
 }

@@ -32,7 +32,7 @@ class Elements {
   // Why `v` is opaque; empty when it is not, or when it is opaque by design.
   std::string WhyOpaque(const ir::Value* v) const;
 
-  ExprPool& pool() { return pool_; }
+  ExprPool& pool() const { return pool_; }
   const Roles& roles() const { return roles_; }
   const ir::ShapeValues& values() const { return values_; }
 
@@ -49,6 +49,7 @@ class Elements {
   E Compute(const ir::Value* v, const std::vector<ir::Poly>& index);
   E Input(const ir::Value* v, const std::vector<ir::Poly>& index);
   E Weight(const ir::Value* v, const std::vector<ir::Poly>& index);
+  std::optional<ir::Poly> Line(const ir::Tensor& t, const std::vector<ir::Poly>& index);
 
   ExprPool& pool_;
   const Roles& roles_;

@@ -1,7 +1,8 @@
-// Element rules of arithmetic, comparison and contraction ops. The rules of ops
-// that only move elements are in element_view_rules.cc. Semantics: ONNX opset 24.
-#include "passes/recognize/element.h"
-#include "passes/recognize/element_view_rules.h"
+// Element rules of arithmetic and comparison. Sums are in element_reduce_rules.cc,
+// ops that only move elements in element_view_rules.cc. Semantics: ONNX opset 24.
+#include <algorithm>
+
+#include "passes/recognize/element_rules.h"
 
 namespace hasten::recognize {
 namespace {
@@ -15,8 +16,6 @@ E Operand(Elements& el, const Node& node, size_t i, const Value* out, const Inde
   const auto at = el.Broadcast(node.input(i), out, index);
   return at ? el.At(node.input(i), *at) : nullptr;
 }
-
-bool IsIntType(const Value* v) { return !IsFloat(v->type.dtype) && v->type.dtype != DType::kBool; }
 
 // A float expression that holds whole numbers (positions counted in fp32).
 std::optional<Poly> WholeNumber(ExprPool& pool, E e) {
@@ -85,6 +84,16 @@ E CompareLeaves(ExprPool& pool, E e, double c) {
   return a && b ? pool.Select(e->args[0], a, b) : nullptr;
 }
 
+// Whether p == 0 asks if a token is padding, which no token of the runtime is.
+bool IsPaddingTest(const Elements& el, const Poly& p) {
+  const Roles& roles = el.roles();
+  const auto symbols = p.Symbols();
+  const E atom = symbols.size() == 1 ? el.pool().Atom(symbols[0]) : nullptr;
+  if (!atom || atom->kind != Kind::kLoad || atom->value != roles.ids) return false;
+  const Poly id = Poly::Symbol(symbols[0]);
+  return std::any_of(roles.padding.begin(), roles.padding.end(), [&](int64_t c) { return p == id - Poly(c) || p == Poly(c) - id; });
+}
+
 template <Cmp kCmp>
 E Compare(Elements& el, const Node& node, int, const Index& index) {
   const E a = Operand(el, node, 0, node.output(), index), b = Operand(el, node, 1, node.output(), index);
@@ -109,7 +118,7 @@ E Compare(Elements& el, const Node& node, int, const Index& index) {
     case Cmp::kLessEq: return pool.Ge0(y - x);
     case Cmp::kGreater: return pool.Ge0(x - y - Poly(1));
     case Cmp::kGreaterEq: return pool.Ge0(x - y);
-    case Cmp::kEqual: return pool.Eq0(x - y);
+    case Cmp::kEqual: return IsPaddingTest(el, x - y) ? pool.Bool(false) : pool.Eq0(x - y);
   }
   return nullptr;
 }
@@ -152,112 +161,18 @@ E CastRule(Elements& el, const Node& n, int, const Index& index) {
   return whole ? pool.Int(*whole) : nullptr;
 }
 
-// a[.., i, r] * b[.., r, j] summed over r (ONNX MatMul, numpy broadcasting).
-E MatMulRule(Elements& el, const Node& n, int, const Index& index) {
-  const Value *a = n.input(0), *b = n.input(1), *out = n.output();
-  if (!a->type.ranked || !b->type.ranked || a->type.rank() < 2 || b->type.rank() < 2) return nullptr;
-  const ir::Dim k = a->type.shape.back(), kb = b->type.shape[static_cast<size_t>(b->type.rank() - 2)];
-  if (!k || !kb || *k != *kb) return nullptr;
-  ExprPool& pool = el.pool();
-  const std::string r = el.ReduceVar(&n, *k);
-  const auto operand_index = [&](const Value* v, bool left) -> std::optional<Index> {
-    Index at;
-    const size_t rank = v->type.shape.size();
-    for (size_t i = 0; i + 2 < rank; ++i) {
-      const size_t o = index.size() - rank + i;
-      const ir::Dim& d = v->type.shape[i];
-      if (!d || (*d != Poly(1) && out->type.shape[o] != d)) return std::nullopt;
-      at.push_back(*d == Poly(1) ? Poly(0) : index[o]);
-    }
-    at.push_back(left ? index[index.size() - 2] : Poly::Symbol(r));
-    at.push_back(left ? Poly::Symbol(r) : index.back());
-    return at;
-  };
-  const auto ia = operand_index(a, true), ib = operand_index(b, false);
-  if (!ia || !ib) return nullptr;
-  return pool.Reduce(Op::kSum, r, *k, pool.Binary(Op::kMul, el.At(a, *ia), el.At(b, *ib)));
-}
-
-// Sum, mean and max over constant axes (ONNX ReduceX, axes as an input).
-template <Op kOp>
-E ReduceRule(Elements& el, const Node& n, int, const Index& index) {
-  const Value* x = n.input(0);
-  if (!x->type.ranked) return nullptr;
-  const int64_t rank = x->type.rank();
-  std::vector<int64_t> axes;
-  if (n.input(1)) {
-    const auto known = el.values().FindConst(n.input(1));
-    if (!known) return nullptr;
-    axes = *known;
-  }
-  if (axes.empty() && n.Int("noop_with_empty_axes", 0)) return el.At(x, index);
-  if (axes.empty() && rank == 1) axes = {0};
-  if (axes.size() != 1) return nullptr;  // several axes at once: no transformer needs it
-  const int64_t axis = axes[0] < 0 ? axes[0] + rank : axes[0];
-  if (axis < 0 || axis >= rank || !x->type.shape[static_cast<size_t>(axis)]) return nullptr;
-  const Poly extent = *x->type.shape[static_cast<size_t>(axis)];
-  const std::string r = el.ReduceVar(&n, extent);
-  Index at;
-  const bool keep = n.Int("keepdims", 1) != 0;
-  for (int64_t i = 0, o = 0; i < rank; ++i) {
-    if (i == axis) {
-      at.push_back(Poly::Symbol(r));
-      o += keep;
-    } else {
-      at.push_back(index[static_cast<size_t>(o++)]);
-    }
-  }
-  const E body = el.At(x, at);
-  const E e = el.pool().Reduce(kOp, r, extent, body);
-  return IsIntType(x) ? el.pool().Int(el.pool().AsPoly(e)) : e;
-}
-
-// Running sum of what does not change along the axis: c * (i + 1).
-E CumSumRule(Elements& el, const Node& n, int, const Index& index) {
-  const auto axis_known = el.values().FindConst(n.input(1));
-  const Value* x = n.input(0);
-  if (!axis_known || axis_known->size() != 1 || !x->type.ranked || n.Int("exclusive", 0) || n.Int("reverse", 0)) return nullptr;
-  const size_t axis = static_cast<size_t>((*axis_known)[0] < 0 ? (*axis_known)[0] + x->type.rank() : (*axis_known)[0]);
-  if (axis >= index.size() || !x->type.shape[axis]) return nullptr;
-  Index at = index;
-  const std::string r = el.ReduceVar(&n, *x->type.shape[axis]);
-  at[axis] = Poly::Symbol(r);
-  const E body = el.At(x, at);
-  if (el.pool().Uses(body, r)) return nullptr;
-  const Poly count = index[axis] + Poly(1);
-  if (IsIntType(x)) return el.pool().Int(el.pool().AsPoly(body) * count);
-  return el.pool().Binary(Op::kMul, body, el.pool().ToFloat(el.pool().Int(count)));
-}
-
-// y = (x - mean) / sqrt(mean((x - mean)^2) + eps) * w + b over the last axis, and
-// its RMS form: written out, so that every spelling meets in one expression.
-template <bool kCentered>
-E NormRule(Elements& el, const Node& n, int out, const Index& index) {
-  const Value* x = n.input(0);
-  const int64_t axis = n.Int("axis", -1), rank = x->type.ranked ? x->type.rank() : 0;
-  if (out != 0 || rank < 1 || (axis != -1 && axis != rank - 1) || !x->type.shape.back()) return nullptr;
-  ExprPool& pool = el.pool();
-  const Poly extent = *x->type.shape.back();
-  const std::string r = el.ReduceVar(&n, extent);
-  Index at_r = index;
-  at_r.back() = Poly::Symbol(r);
-  E here = el.At(x, index), there = el.At(x, at_r);
-  if (kCentered) {
-    const std::string q = el.ReduceVar(&n, extent, 1);
-    Index at_q = index;
-    at_q.back() = Poly::Symbol(q);
-    const E mean = pool.Reduce(Op::kMean, q, extent, el.At(x, at_q));
-    here = pool.Sub(here, mean), there = pool.Sub(there, mean);
-  }
-  const E variance = pool.Reduce(Op::kMean, r, extent, pool.Unary(Op::kSquare, there));
-  E y = pool.Binary(Op::kDiv, here, pool.Unary(Op::kSqrt, pool.Binary(Op::kAdd, variance, pool.Const(n.Float("epsilon", 1e-5)))));
-  for (size_t i = 1; i <= 2; ++i)
+// max(low, min(high, x)) with constants, each optional.
+E ClipRule(Elements& el, const Node& n, int, const Index& index) {
+  if (IsIntType(n.output())) return nullptr;
+  E e = el.At(n.input(0), index);
+  for (const size_t i : {size_t{1}, size_t{2}})
     if (n.input(i)) {
-      const auto at = el.Broadcast(n.input(i), n.output(), index);
-      if (!at) return nullptr;
-      y = pool.Binary(i == 1 ? Op::kMul : Op::kAdd, y, el.At(n.input(i), *at));
+      if (!n.input(i)->type.ranked) return nullptr;
+      const E bound = el.At(n.input(i), Index(static_cast<size_t>(n.input(i)->type.rank()), Poly(0)));
+      if (bound->kind != Kind::kConst) return nullptr;
+      e = el.pool().Binary(i == 1 ? Op::kMax : Op::kMin, e, bound);
     }
-  return y;
+  return e;
 }
 
 struct Row {
@@ -275,9 +190,7 @@ constexpr Row kRules[] = {
     {"less", Compare<Cmp::kLess>}, {"less_or_equal", Compare<Cmp::kLessEq>}, {"greater", Compare<Cmp::kGreater>},
     {"greater_or_equal", Compare<Cmp::kGreaterEq>}, {"equal", Compare<Cmp::kEqual>},
     {"and", AndRule}, {"or", OrRule}, {"not", NotRule}, {"is_na_n", IsNanRule}, {"where", WhereRule}, {"cast", CastRule},
-    {"mat_mul", MatMulRule}, {"reduce_sum", ReduceRule<Op::kSum>}, {"reduce_mean", ReduceRule<Op::kMean>},
-    {"reduce_max", ReduceRule<Op::kReduceMax>}, {"cum_sum", CumSumRule},
-    {"layer_normalization", NormRule<true>}, {"rms_normalization", NormRule<false>},
+    {"clip", ClipRule},
 };
 
 }  // namespace
@@ -285,7 +198,8 @@ constexpr Row kRules[] = {
 ElementRule FindElementRule(std::string_view op) {
   for (const Row& row : kRules)
     if (row.op == op) return row.rule;
-  return FindViewRule(op);
+  const ElementRule rule = FindReduceRule(op);
+  return rule ? rule : FindViewRule(op);
 }
 
 }  // namespace hasten::recognize

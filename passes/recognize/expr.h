@@ -86,8 +86,15 @@ class ExprPool {
   E Atom(std::string_view symbol) const;
   E ToFloat(E e);
 
-  // Replaces variables by polynomials everywhere and simplifies again.
-  using Subst = std::map<std::string, ir::Poly, std::less<>>;
+  // Replaces variables by polynomials everywhere and simplifies again. A variable
+  // may become poly / below where its coefficients divide; where they do not, the
+  // result is a symbol that equals nothing.
+  struct Quotient {
+    Quotient(ir::Poly p = {}, int64_t divisor = 1) : poly(std::move(p)), below(divisor) {}  // NOLINT: implicit on purpose
+    ir::Poly poly;
+    int64_t below;
+  };
+  using Subst = std::map<std::string, Quotient, std::less<>>;
   E Replace(E e, const Subst& subst);
   ir::Poly Replace(const ir::Poly& p, const Subst& subst);
 

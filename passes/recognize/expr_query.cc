@@ -11,10 +11,14 @@ using ir::Poly;
 Poly ExprPool::Replace(const Poly& p, const Subst& subst) {
   Poly out;
   for (const auto& [m, c] : p.terms()) {
-    Poly term(c);
+    int64_t below = 1;
+    for (const std::string& s : m)
+      if (const auto it = subst.find(s); it != subst.end()) below *= it->second.below;
+    if (c % below != 0) return Poly::Symbol("$indivisible");
+    Poly term(c / below);
     for (const std::string& s : m) {
       const auto it = subst.find(s);
-      if (it != subst.end()) term = term * it->second;
+      if (it != subst.end()) term = term * it->second.poly;
       else if (E atom = Atom(s)) term = term * AsPoly(Replace(atom, subst));
       else term = term * Poly::Symbol(s);
     }

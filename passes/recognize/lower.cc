@@ -111,7 +111,8 @@ Result<Value*> Lowering::Rows(E e, const Space& space) {
 
 Result<Value*> Lowering::Compute(E e, const Space& space) {
   using Matcher = Result<Value*> (Lowering::*)(E, const Space&);
-  for (Matcher m : {&Lowering::TryHeads, &Lowering::TryPlain, &Lowering::TryNorm, &Lowering::TryRope, &Lowering::TryActivation, &Lowering::TryConcat}) {
+  // RoPE before heads: neighbours that turn together are no heads of two.
+  for (Matcher m : {&Lowering::TryRope, &Lowering::TryHeads, &Lowering::TryPlain, &Lowering::TryNorm, &Lowering::TryActivation, &Lowering::TryConcat}) {
     HST_ASSIGN_OR_RETURN(Value * v, (this->*m)(e, space));
     if (v) return v;
   }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "passes/recognize/lower.h"
+#include "runtime/base/half.h"
 
 namespace hasten::recognize {
 
@@ -40,7 +41,8 @@ Result<Value*> Lowering::TryNorm(E e, const Space& space) {
   auto factors = Factors(product);
   const auto at = std::find_if(factors.begin(), factors.end(), [](const auto& f) { return f.second && AsRootMean(f.first); });
   if (at == factors.end()) return nullptr;
-  const RootMean root = *AsRootMean(at->first);
+  const E at_root = at->first;
+  const RootMean root = *AsRootMean(at_root);
   factors.erase(at);
   const E squared = root.mean->args[0];
   if (root.mean->poly != Poly(space.width) || squared->kind != Kind::kUnary || squared->op != Op::kSquare) return nullptr;
@@ -67,8 +69,20 @@ Result<Value*> Lowering::TryNorm(E e, const Space& space) {
       const E mean = m->args[0], candidate = x->args[1 - i];
       if (mean->poly == Poly(space.width) && pool().Replace(candidate, {{d, Poly::Symbol(mean->var)}}) == mean->args[0]) x0 = candidate;
     }
-  // A norm's weight is the same for every head; a bias makes only sense for layer norm.
-  if (space.groups > 1 && (pool().Uses(weight, space.h.Symbols()[0]) || (bias && pool().Uses(bias, space.h.Symbols()[0])))) return nullptr;
+  // The op's weight is the same for every head: one that is not is multiplied (and a
+  // bias added) afterwards, as the formula has it.
+  const auto per_head = [&](E v) { return space.groups > 1 && pool().Uses(v, space.h.Symbols()[0]); };
+  if (per_head(weight) || (bias && per_head(bias))) {
+    E normed = pool().Const(1);
+    for (const auto& [factor, below] : Factors(x)) normed = pool().Binary(below ? Op::kDiv : Op::kMul, normed, factor);
+    normed = pool().Binary(Op::kDiv, normed, at_root);
+    HST_ASSIGN_OR_RETURN(Value * y, Rows(normed, space));
+    HST_ASSIGN_OR_RETURN(Value * gains, Vector(weight, space));
+    y = Emit("mul", {y, gains}, {}, e->origin, space.cols());
+    if (!bias) return y;
+    HST_ASSIGN_OR_RETURN(Value * b, Vector(bias, space));
+    return Emit("add", {y, b}, {}, e->origin, space.cols());
+  }
   Space one = MakeSpace(1, space.width);
   HST_ASSIGN_OR_RETURN(Value * w, Vector(weight, one));
   HST_ASSIGN_OR_RETURN(Value * row, Rows(x0 ? x0 : x, space));
@@ -89,22 +103,30 @@ Result<Value*> Lowering::TryNorm(E e, const Space& space) {
 
 namespace {
 
+// How a constant of the formula was stored.
+using Store = double (*)(double);
+double Whole(double c) { return c; }
+double Half(double c) { return HalfToFloat(FloatToHalf(static_cast<float>(c))); }
+double Brain(double c) { return BFloatToFloat(FloatToBFloat(static_cast<float>(c))); }
+constexpr Store kStores[] = {Whole, Half, Brain};
+
 struct Activation {
   std::string_view name;
-  double (*f)(double);
+  double (*f)(double x, Store store);
 };
 
 double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 
 // Only compositions: single functions are lowered as they are.
 constexpr Activation kActivations[] = {
-    {"silu", [](double x) { return x * Sigmoid(x); }},
-    {"gelu", [](double x) { return 0.5 * x * (1.0 + std::erf(x * M_SQRT1_2)); }},
-    {"gelu_tanh", [](double x) { return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x))); }},
-    {"quick_gelu", [](double x) { return x * Sigmoid(1.702 * x); }},
-    {"softplus", [](double x) { return std::log1p(std::exp(x)); }},
-    {"sigmoid", Sigmoid},
-    {"relu2", [](double x) { return x > 0 ? x * x : 0; }},
+    {"silu", [](double x, Store) { return x * Sigmoid(x); }},
+    {"gelu", [](double x, Store c) { return 0.5 * x * (1.0 + std::erf(x * c(M_SQRT1_2))); }},
+    {"gelu", [](double x, Store c) { return 0.5 * x * (1.0 + std::erf(x / c(M_SQRT2))); }},
+    {"gelu_tanh", [](double x, Store c) { return 0.5 * x * (1.0 + std::tanh(c(std::sqrt(2.0 / M_PI)) * (x + c(0.044715) * x * x * x))); }},
+    {"quick_gelu", [](double x, Store c) { return x * Sigmoid(c(1.702) * x); }},
+    {"softplus", [](double x, Store) { return std::log1p(std::exp(x)); }},
+    {"sigmoid", [](double x, Store) { return Sigmoid(x); }},
+    {"relu2", [](double x, Store) { return x > 0 ? x * x : 0; }},
 };
 
 // The elementwise nodes below e, nearest first, at most `limit`.
@@ -119,10 +141,26 @@ std::vector<E> Below(E e, size_t limit) {
   return queue;
 }
 
+// The activation that e is of `leaf`, compared at points that cover both tails and
+// the bend; empty when it is none. Constants may have been rounded to 16 bits.
+std::string_view KnownActivation(const ExprPool& pool, E e, E leaf) {
+  for (const Activation& act : kActivations)
+    for (const Store store : kStores) {
+      bool equal = true;
+      for (double x = -9.75; x <= 10 && equal; x += 0.5) {
+        const double want = act.f(x, store);
+        const auto got = EvalWith(pool, e, leaf, x);
+        equal = got && std::fabs(*got - want) <= 2e-6 * std::max(1.0, std::fabs(want));
+      }
+      if (equal) return act.name;
+    }
+  return {};
+}
+
 }  // namespace
 
 // Compositions of one argument such as x * sigmoid(x), told by their values: a
-// spelling cannot hide a function. Points cover both tails and the bend.
+// spelling cannot hide a function.
 Result<Value*> Lowering::TryActivation(E e, const Space& space) {
   if (e->kind != Kind::kBinary && !(e->kind == Kind::kUnary && (e->op == Op::kSquare || e->op == Op::kLog || e->op == Op::kReciprocal)))
     return nullptr;
@@ -131,17 +169,10 @@ Result<Value*> Lowering::TryActivation(E e, const Space& space) {
   for (size_t i = 1; i < nodes.size(); ++i) {
     const E leaf = nodes[i];
     if (!EvalWith(pool(), e, leaf, 0.5)) continue;  // depends on more than this leaf
-    for (const Activation& act : kActivations) {
-      bool equal = true;
-      for (double x = -9.75; x <= 10 && equal; x += 0.5) {
-        const double want = act.f(x);
-        const auto got = EvalWith(pool(), e, leaf, x);
-        equal = got && std::fabs(*got - want) <= 2e-6 * std::max(1.0, std::fabs(want));
-      }
-      if (!equal) continue;
-      HST_ASSIGN_OR_RETURN(Value * row, Rows(leaf, space));
-      return Emit("act", {row}, {{"kind", std::string(act.name)}}, e->origin, space.cols());
-    }
+    const std::string_view kind = KnownActivation(pool(), e, leaf);
+    if (kind.empty()) continue;
+    HST_ASSIGN_OR_RETURN(Value * row, Rows(leaf, space));
+    return Emit("act", {row}, {{"kind", std::string(kind)}}, e->origin, space.cols());
   }
   // x * sigmoid(x) spread over a longer product: gate * (sigmoid(gate) * up).
   if (e->kind != Kind::kBinary || e->op != Op::kMul) return nullptr;

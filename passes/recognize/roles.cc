@@ -71,6 +71,21 @@ Status NameHeadSizes(ir::Graph& graph, const Roles& roles) {
   return {};
 }
 
+// The id c of `cum_sum(ids != c)`; nullopt when the node counts something else.
+std::optional<int64_t> CountedOut(const ir::Node& cum_sum, const Roles& roles) {
+  const Value* v = cum_sum.input(0);
+  while (v->def() && v->def()->op == "cast") v = v->def()->input(0);
+  if (!v->def() || v->def()->op != "not") return std::nullopt;
+  v = v->def()->input(0);
+  if (!v->def() || v->def()->op != "equal") return std::nullopt;
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    const Value *ids = v->def()->input(i), *id = v->def()->input(1 - i);
+    if (!roles.of.count(ids) || roles.of.at(ids) != Role::kTokenIds || !id->is_weight() || id->weight().elements() != 1) continue;
+    return id->weight().IntAt(0);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Roles> AssignRoles(ir::Graph& graph) {
@@ -110,6 +125,9 @@ Result<Roles> AssignRoles(ir::Graph& graph) {
     if (in->type.rank() == 2) NameDim(graph, in->type.shape[0], "B");
   }
   roles.past = past;
+  for (const auto& node : graph.nodes())
+    if (node->op == "cum_sum")
+      if (const auto id = CountedOut(*node, roles)) roles.padding.insert(*id);
   HST_RETURN_IF_ERROR(NameHeadSizes(graph, roles));
   return roles;
 }

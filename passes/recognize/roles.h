@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "compiler/ir/graph.h"
 
@@ -15,6 +16,9 @@ struct Roles {
   const ir::Value* ids = nullptr;
   bool cached = false;           // the graph has past_key_values inputs
   ir::Poly past;                 // P, or 0 without a cache
+  // Ids that the graph itself leaves out when it counts positions (RoBERTa): they
+  // are padding, so no sequence of the runtime has them.
+  std::set<int64_t> padding;
 };
 
 // Finds the roles by name and type and renames the inputs' dimensions to B, S

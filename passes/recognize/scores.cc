@@ -16,41 +16,54 @@ namespace {
 constexpr double kHidden = -1e4;
 
 // Where a mask of zeros and very negative constants lets a key be seen; null when e is no mask.
-E Visible(ExprPool& pool, E e) {
-  if (e->kind == Kind::kConst) return e->c == 0 ? pool.Bool(true) : e->c <= kHidden ? pool.Bool(false) : nullptr;
+// `scale` multiplies the scores later.
+E Visible(ExprPool& pool, E e, double scale) {
+  if (e->kind == Kind::kConst) return e->c == 0 ? pool.Bool(true) : e->c * scale <= kHidden ? pool.Bool(false) : nullptr;
   if (e->kind == Kind::kSelect) {
-    const E a = Visible(pool, e->args[1]), b = Visible(pool, e->args[2]);
+    const E a = Visible(pool, e->args[1], scale), b = Visible(pool, e->args[2], scale);
     return a && b ? pool.Select(e->args[0], a, b) : nullptr;
   }
   if (e->kind == Kind::kBinary && (e->op == Op::kAdd || e->op == Op::kMin)) {
-    const E a = Visible(pool, e->args[0]), b = Visible(pool, e->args[1]);
+    const E a = Visible(pool, e->args[0], scale), b = Visible(pool, e->args[1], scale);
     return a && b ? pool.And(a, b) : nullptr;
   }
   return nullptr;
 }
 
-// Takes masks off: e = core where visible.
-E StripMask(ExprPool& pool, E e, E* visible) {
+// Takes masks off: scale * e = scale * core where visible.
+E StripMask(ExprPool& pool, E e, double scale, E* visible) {
   if (e->kind == Kind::kSelect) {
-    const E a = Visible(pool, e->args[1]), b = Visible(pool, e->args[2]);
+    const E a = Visible(pool, e->args[1], scale), b = Visible(pool, e->args[2], scale);
     if (b && b->kind == Kind::kFalse && !a) {
       *visible = pool.And(*visible, e->args[0]);
-      return StripMask(pool, e->args[1], visible);
+      return StripMask(pool, e->args[1], scale, visible);
     }
     if (a && a->kind == Kind::kFalse && !b) {
       *visible = pool.And(*visible, pool.Not(e->args[0]));
-      return StripMask(pool, e->args[2], visible);
+      return StripMask(pool, e->args[2], scale, visible);
     }
     return e;
   }
-  if (e->kind != Kind::kBinary || e->op != Op::kAdd) return e;
-  E core = nullptr;
+  if (e->kind != Kind::kBinary) return e;
+  if (e->op == Op::kMul || e->op == Op::kDiv) {  // masked first, scaled then (CodeGen)
+    for (const size_t i : {size_t{1}, size_t{0}}) {
+      const E c = e->args[i], rest = e->args[1 - i];
+      if (c->kind != Kind::kConst || !(c->c > 0) || (e->op == Op::kDiv && i == 0)) continue;
+      const E core = StripMask(pool, rest, e->op == Op::kMul ? scale * c->c : scale / c->c, visible);
+      return pool.Binary(e->op, core, c);
+    }
+    return e;
+  }
+  if (e->op != Op::kAdd) return e;
+  E core = nullptr, seen = pool.Bool(true);
   for (E t : Terms(e)) {
-    if (const E v = Visible(pool, t)) *visible = pool.And(*visible, v);
+    if (const E v = Visible(pool, t, scale)) seen = pool.And(seen, v);
     else if (core) return e;
     else core = t;
   }
-  return core ? StripMask(pool, core, visible) : e;
+  if (!core) return e;
+  *visible = pool.And(*visible, seen);
+  return StripMask(pool, core, scale, visible);
 }
 
 bool UsesPoly(const ExprPool& pool, E e, const Poly& var) {
@@ -64,7 +77,7 @@ bool UsesPoly(const ExprPool& pool, E e, const Poly& var) {
 std::optional<Scores> ParseScores(ExprPool& pool, E e, const Poly& q, const Poly& k, std::string* why) {
   Scores out;
   out.visible = pool.Bool(true);
-  E core = StripMask(pool, e, &out.visible);
+  E core = StripMask(pool, e, 1, &out.visible);
   // Constant factors outside, and cap * tanh(inner / cap).
   E sum = nullptr;
   double outer = 1;
@@ -96,8 +109,8 @@ std::optional<Scores> ParseScores(ExprPool& pool, E e, const Poly& q, const Poly
   for (const auto& [f, below] : Factors(sum->args[0])) {
     if (f->kind == Kind::kConst) { outer = below ? outer / f->c : outer * f->c; continue; }
     const bool in_q = UsesPoly(pool, f, q), in_k = UsesPoly(pool, f, k);
-    if (below || in_q == in_k) { *why = StrCat("a factor of the dot product belongs to neither queries nor keys: ", pool.ToString(f, 4)); return std::nullopt; }
-    E& side = in_q ? out.query : out.key;
+    if (below || (in_q && in_k)) { *why = StrCat("a factor of the dot product belongs to neither queries nor keys: ", pool.ToString(f, 4)); return std::nullopt; }
+    E& side = in_k ? out.key : out.query;  // what depends on neither (a norm's gain) may stand on either side
     side = pool.Binary(Op::kMul, side, f);
   }
   out.scale = outer;

@@ -1,14 +1,8 @@
 // Attention in many spellings. The rule that is tested: a graph is either
 // refused, or what recognition made of it computes the same numbers. Compiling
 // one wrong is the worst defect there is.
-#include <gtest/gtest.h>
-
-#include <cmath>
-
-#include "compiler/interp/interp.h"
-#include "compiler/ir/text.h"
 #include "passes/fusion/fusion.h"
-#include "passes/recognize/recognize.h"
+#include "tests/recognize/forms.h"
 
 namespace hasten::passes {
 namespace {
@@ -20,6 +14,7 @@ struct Form {
   std::string repeat;                    // makes %kr and %vr [B,4,S,4] from %kt and %vt [B,kv,S,4]
   int kv = 4;
   float low = -INFINITY;
+  std::string weights;                   // more of them, as text
 };
 
 std::string Text(const Form& f) {
@@ -68,63 +63,23 @@ weight @four_i : i64[] = 4
 weight @zero : f32[] = 0.0
 weight @half : f32[] = 0.5
 weight @one : f32[] = 1.0
-weight @low : f32[] = )", std::isinf(f.low) ? std::string("-inf") : StrCat(static_cast<double>(f.low) == std::floor(f.low) && f.low > -1e6f ? StrCat(f.low, ".0") : StrCat(f.low)), "\n");
-}
-
-ir::Tensor Random(std::vector<int64_t> dims, uint32_t seed) {
-  ir::Tensor t = *ir::Tensor::Zeros(DType::kF32, std::move(dims));
-  for (int64_t i = 0; i < t.elements(); ++i) {
-    seed = seed * 1664525u + 1013904223u;
-    t.mutable_data<float>()[i] = static_cast<float>(seed >> 8) * 0x1p-23f - 1.0f;
-  }
-  return t;
+weight @low : f32[] = )", std::isinf(f.low) ? std::string("-inf") : StrCat(static_cast<double>(f.low) == std::floor(f.low) && f.low > -1e6f ? StrCat(f.low, ".0") : StrCat(f.low)), "\n", f.weights);
 }
 
 std::unique_ptr<ir::Graph> Build(const Form& f) {
-  // Matrices are added as weights after parsing: their values do not matter to the text.
-  std::string text = Text(f);
-  const int kvc = f.kv * 4;
-  auto parsed = ir::Parse(text + StrCat("weight @embed : f32[16,16] = blob(0, sha256:", std::string(64, '0'), ")\n",
-                                        "weight @wq : f32[16,16] = blob(0, sha256:", std::string(64, '0'), ")\n",
-                                        "weight @wk : f32[16,", kvc, "] = blob(0, sha256:", std::string(64, '0'), ")\n",
-                                        "weight @wv : f32[16,", kvc, "] = blob(0, sha256:", std::string(64, '0'), ")\n",
-                                        "weight @wo : f32[16,16] = blob(0, sha256:", std::string(64, '0'), ")\n",
-                                        "weight @head : f32[16,16] = blob(0, sha256:", std::string(64, '0'), ")\n"),
-                          {.allow_missing_blobs = true});
-  EXPECT_TRUE(parsed.ok()) << parsed.status().message() << "\n" << text;
-  if (!parsed.ok()) return nullptr;
   uint32_t seed = 7;
+  std::vector<std::pair<std::string, ir::Tensor>> weights;
   for (const char* name : {"embed", "wq", "wk", "wv", "wo", "head"}) {
-    ir::Value* old = (*parsed)->FindValue(name);
-    ir::Value* fresh = (*parsed)->AddWeight(name, Random(old->weight().dims(), ++seed));
-    (*parsed)->ReplaceAllUses(old, fresh);
-    (*parsed)->EraseWeight(old);
+    const bool kv = std::string_view(name) == "wk" || std::string_view(name) == "wv";
+    weights.emplace_back(name, forms::Random({16, kv ? f.kv * 4 : 16}, ++seed));
   }
-  return *std::move(parsed);
+  return forms::Parse(Text(f), weights);
 }
 
 // Recognizes and compares with the original on 2 x 9 tokens; false when refused.
 bool RecognizedAndEqual(const Form& f, std::string* message, ir::Node** attention = nullptr, std::unique_ptr<ir::Graph>* keep = nullptr) {
   auto graph = Build(f);
-  if (!graph) return false;
-  const auto original = graph->Clone();
-  PassContext context;
-  const Status s = Recognize(*graph, context);
-  *message = s.message();
-  if (!s.ok()) return false;
-  std::vector<int64_t> ids;
-  for (int64_t i = 0; i < 18; ++i) ids.push_back((i * 7 + 3) % 16);
-  const ir::Tensor input[] = {ir::Tensor::From<int64_t>({2, 9}, ids)};
-  const auto want = interp::Run(*original, input), got = interp::Run(*graph, input);
-  EXPECT_TRUE(want.ok()) << want.status().message();
-  EXPECT_TRUE(got.ok()) << got.status().message();
-  if (!want.ok() || !got.ok()) return false;
-  for (int64_t i = 0; i < (*want)[0].elements(); ++i) {
-    const double a = (*want)[0].At(i), b = (*got)[0].At(i);
-    if (std::isnan(a)) continue;  // a row that sees nothing
-    EXPECT_NEAR(a, b, 1e-4 * (1 + std::fabs(a))) << "element " << i;
-    if (::testing::Test::HasFailure()) return true;
-  }
+  if (!graph || !forms::RecognizedAndEqual(*graph, message)) return false;
   for (const auto& n : graph->nodes())
     if (n->op == "attention" && attention) *attention = n.get();
   if (keep) *keep = std::move(graph);
@@ -201,10 +156,42 @@ TEST(AttentionForms, WaysToApplyTheMask) {
     std::string why;
     EXPECT_TRUE(RecognizedAndEqual(f, &why)) << apply << "\n" << why;
   }
+  Form late{.apply = "%bias = where(%see, @zero, @low) : f32[S,S]\n %raw = add(%scores, %bias) : f32[B,4,S,S]\n"
+                     " %masked = mul(%raw, @half) : f32[B,4,S,S]"};   // masked before it is scaled, as CodeGen does
+  std::string reason;
+  EXPECT_TRUE(RecognizedAndEqual(late, &reason)) << reason;
+  late.low = -10000;   // of which the scale leaves -5000
+  EXPECT_FALSE(RecognizedAndEqual(late, &reason));
   Form weak;  // a bias of -1 hides nothing
   weak.low = -1;
   std::string why;
   EXPECT_FALSE(RecognizedAndEqual(weak, &why));
+}
+
+// A table [16, 16] of what row i sees of column j, cut to [S, S].
+Form Stored(bool (*sees)(int i, int j)) {
+  Form f;
+  f.mask = "%end = concat(%shape, %shape) {axis = 0} : i64[2]\n %cut = slice(@table, @from, %end, @axes) : i64[S,S]\n"
+           " %see = cast(%cut) {to = 9} : bool[S,S]";
+  for (int i = 0; i < 16; ++i)
+    for (int j = 0; j < 16; ++j) f.weights += StrCat(f.weights.empty() ? "weight @table : i64[16,16] = [" : ", ", sees(i, j) ? 1 : 0);
+  f.weights += "]\nweight @from : i64[2] = [0, 0]\nweight @axes : i64[2] = [0, 1]\n";
+  return f;
+}
+
+TEST(AttentionForms, StoredMasks) {
+  std::string why;
+  ir::Node* attention = nullptr;
+  std::unique_ptr<ir::Graph> graph;
+  ASSERT_TRUE(RecognizedAndEqual(Stored([](int i, int j) { return j <= i; }), &why, &attention, &graph)) << why;
+  EXPECT_EQ(attention->Int("window", -1), 0);
+  ASSERT_TRUE(RecognizedAndEqual(Stored([](int i, int j) { return j <= i && i - j < 4; }), &why, &attention, &graph)) << why;
+  EXPECT_EQ(attention->Int("window", -1), 4);
+  EXPECT_EQ(attention->Int("causal", 0), 1);
+  bool (*const refused[])(int, int) = {
+      [](int i, int j) { return j < i; }, [](int i, int j) { return j <= i + 1; }, [](int i, int j) { return i - j < 4; },
+      [](int i, int j) { return j <= i && i - j < 4 && !(i == 7 && j == 5); }, [](int i, int j) { return j <= i && (i - j < 4 || j == 0); }};
+  for (const auto sees : refused) EXPECT_FALSE(RecognizedAndEqual(Stored(sees), &why));
 }
 
 TEST(AttentionForms, HeadsThatShareKeys) {
