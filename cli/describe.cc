@@ -66,7 +66,7 @@ Json Layers(const fb::Program& program) {
   for (const fb::Layer* l : *program.layers()) {
     layers.push_back({{"heads", l->heads()}, {"kv_heads", l->kv_heads()}, {"head_dim", l->head_dim()},
                       {"v_head_dim", l->v_head_dim()}, {"scale", l->scale()}, {"causal", l->causal()},
-                      {"window", l->window()}, {"softcap", l->softcap()}});
+                      {"window", l->window()}, {"ahead", l->ahead()}, {"softcap", l->softcap()}, {"alibi", l->slopes() != nullptr}});
   }
   return layers;
 }

@@ -14,6 +14,8 @@
 #include "compiler/plan/plan.h"
 #include "compiler/tokenizer/import.h"
 #include "runtime/base/threads.h"
+#include "runtime/format/program_check.h"
+#include "runtime/format/program_generated.h"
 
 namespace hasten::calib {
 namespace {
@@ -88,7 +90,9 @@ class Compilation {
     report_.tensors = plan.tensors.size();
     report_.instructions = plan.instrs.size();
     report_.layers = plan.layers.size();
-    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, plan::SerializeProgram(plan)));
+    const std::vector<std::byte> program = plan::SerializeProgram(plan);
+    writer_->RequireMinor(NeededMinor(*fb::GetProgram(program.data())));
+    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, program));
     HST_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> pool, ThreadPool::Create(o_.threads));
     HST_RETURN_IF_ERROR(Stage("pack"));
     HST_RETURN_IF_ERROR(WriteWeights(plan, *pool, {o_.update, o_.cancel}, *writer_));

@@ -178,7 +178,7 @@ Status ArtifactWriter::Finish() {
   FileHeader h{};
   std::copy(std::begin(kArtifactMagic), std::end(kArtifactMagic), h.magic);
   h.major = kFormatMajor;
-  h.minor = kFormatMinor;
+  h.minor = minor_;
   h.table_offset = position_;
   h.file_bytes = position_ + table.size();
   h.sections = static_cast<uint32_t>(entries_.size());

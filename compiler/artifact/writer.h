@@ -4,6 +4,7 @@
 // planner: what goes into the sections is compiler/plan's.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,9 @@ class ArtifactWriter {
   ~ArtifactWriter();
   ArtifactWriter(const ArtifactWriter&) = delete;
   ArtifactWriter& operator=(const ArtifactWriter&) = delete;
+
+  // The header will ask for readers of at least this minor version (layout.h).
+  void RequireMinor(uint32_t minor) { minor_ = std::max(minor_, minor); }
 
   // A whole section. `optional`: readers that do not know the kind may skip it.
   Status AddSection(SectionKind kind, std::span<const std::byte> bytes, bool optional = false);
@@ -70,6 +74,7 @@ class ArtifactWriter {
   std::vector<SectionEntry> entries_;
   Sha256 digest_;
   uint64_t section_bytes_ = 0;
+  uint32_t minor_ = 0;
   bool in_section_ = false, finished_ = false;
 };
 

@@ -44,6 +44,11 @@ std::vector<int64_t> Node::Ints(std::string_view name, std::vector<int64_t> fall
   return it == attrs.end() ? std::move(fallback) : std::get<std::vector<int64_t>>(it->second);
 }
 
+std::vector<double> Node::Floats(std::string_view name) const {
+  const auto it = attrs.find(name);
+  return it == attrs.end() ? std::vector<double>() : std::get<std::vector<double>>(it->second);
+}
+
 std::string Graph::Unique(std::string name) {
   if (name.empty()) {
     do name = StrCat("v", next_id_++);

@@ -90,6 +90,7 @@ class Node {
   double Float(std::string_view name, double fallback) const;
   std::string Str(std::string_view name, std::string_view fallback) const;
   std::vector<int64_t> Ints(std::string_view name, std::vector<int64_t> fallback = {}) const;
+  std::vector<double> Floats(std::string_view name) const;   // empty when absent
 
  private:
   friend class Graph;

@@ -138,7 +138,8 @@ class Planner : private RowPlanner {
     LayerPlan layer;
     layer.shape = {n.Int("heads", 0), n.Int("kv_heads", 0), n.Int("head_dim", 0), n.Int("v_head_dim", 0),
                    static_cast<float>(n.Float("scale", 1)), n.Int("causal", 1) != 0, n.Int("window", 0),
-                   static_cast<float>(n.Float("softcap", 0)), options_.kv};
+                   static_cast<float>(n.Float("softcap", 0)), options_.kv, n.Int("ahead", 0)};
+    for (double slope : n.Floats("slopes")) layer.slopes.push_back(static_cast<float>(slope));
     layer.past_k = n.Str("past_k", ""), layer.past_v = n.Str("past_v", "");
     layer.present_k = n.Str("present_k", ""), layer.present_v = n.Str("present_v", "");
     if (!plan_.layers.empty() && plan_.layers[0].shape.causal != layer.shape.causal)

@@ -70,7 +70,8 @@ struct InstrPlan {
 };
 
 struct LayerPlan {
-  AttentionShape shape;
+  AttentionShape shape;        // its slopes are those below
+  std::vector<float> slopes;   // ALiBi; empty: none
   std::string past_k, past_v, present_k, present_v;
 };
 

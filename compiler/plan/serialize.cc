@@ -65,9 +65,11 @@ class Serializer {
     const auto pv = b_.CreateString(l.past_v);
     const auto nk = b_.CreateString(l.present_k);
     const auto nv = b_.CreateString(l.present_v);
+    const auto slopes = l.slopes.empty() ? Offset<flatbuffers::Vector<float>>() : b_.CreateVector(l.slopes);
     const AttentionShape& s = l.shape;
     return fb::CreateLayer(b_, static_cast<uint32_t>(s.heads), static_cast<uint32_t>(s.kv_heads), static_cast<uint32_t>(s.head_dim),
-                           static_cast<uint32_t>(s.v_head_dim), s.scale, s.causal, static_cast<uint64_t>(s.window), s.softcap, pk, pv, nk, nv);
+                           static_cast<uint32_t>(s.v_head_dim), s.scale, s.causal, static_cast<uint64_t>(s.window), s.softcap, pk, pv, nk, nv,
+                           static_cast<uint64_t>(s.ahead), slopes);
   }
 
   template <class T>

@@ -54,6 +54,10 @@ Result<Value*> Lowering::Attention(E sum, const Space& space) {
   if (!mask)
     return refuse("the mask could not be proved to be causal, sliding or full; keys are seen where ",
                   pool().ToString(scores->visible, 8), ", softmax \"", softmax->loc, "\"");
+  if (!mask->causal && (mask->ahead || mask->window) && el_.roles().cached)
+    return refuse("a window shows keys that are not yet in the cache, softmax \"", softmax->loc, "\"");
+  const auto slopes = ReadAlibi(pool(), *scores, {el_.roles().past + space.row - k, k, space.h, space.groups, mask->causal}, &why);
+  if (!slopes) return refuse(why, ", softmax \"", softmax->loc, "\"");
   const std::string row = space.row.IsConst() ? std::string("$none") : space.row.Symbols()[0];
   if (pool().Uses(scores->key, row) || pool().Uses(value, row)) return refuse("keys or values depend on the query's position");
 
@@ -104,6 +108,8 @@ Result<Value*> Lowering::Attention(E sum, const Space& space) {
   attrs["softcap"] = scores->softcap;
   attrs["causal"] = int64_t{mask->causal};
   attrs["window"] = mask->window;
+  if (mask->ahead) attrs["ahead"] = mask->ahead;
+  if (!slopes->empty()) attrs["slopes"] = *slopes;
   std::vector<Value*> inputs = {q, key_rows, value_rows};
   inputs.insert(inputs.end(), cache.begin(), cache.end());
   ir::Node* node = target_.AddNode("attention", std::move(inputs), 3, std::move(attrs), softmax->loc);

@@ -61,6 +61,9 @@ class Elements {
   int depth_ = 0;
 };
 
+// A float expression that holds whole numbers (positions counted in fp32).
+std::optional<ir::Poly> WholeNumber(ExprPool& pool, E e);
+
 // One rule: the element of node's output `out` at `index`; null: no rule for this form.
 using ElementRule = E (*)(Elements& el, const ir::Node& node, int out, const std::vector<ir::Poly>& index);
 ElementRule FindElementRule(std::string_view op);

@@ -17,7 +17,8 @@ E Operand(Elements& el, const Node& node, size_t i, const Value* out, const Inde
   return at ? el.At(node.input(i), *at) : nullptr;
 }
 
-// A float expression that holds whole numbers (positions counted in fp32).
+}  // namespace
+
 std::optional<Poly> WholeNumber(ExprPool& pool, E e) {
   if (e->kind == Kind::kConst && e->c == static_cast<double>(static_cast<int64_t>(e->c))) return Poly(static_cast<int64_t>(e->c));
   if (e->kind == Kind::kUnary && e->op == Op::kToFloat) return pool.AsPoly(e->args[0]);
@@ -30,6 +31,8 @@ std::optional<Poly> WholeNumber(ExprPool& pool, E e) {
   if (!a || !b) return std::nullopt;
   return e->op == Op::kAdd ? *a + *b : *a * *b;
 }
+
+namespace {
 
 // Integer arithmetic stays polynomial; float arithmetic is an expression.
 template <Op kOp, bool kSubtract = false>
@@ -57,7 +60,12 @@ template <Op kOp>
 E UnaryRule(Elements& el, const Node& node, int, const Index& index) {
   const E a = el.At(node.input(0), index);
   ExprPool& pool = el.pool();
-  if (IsIntType(node.output())) return kOp == Op::kNeg ? pool.Int(Poly(0) - pool.AsPoly(a)) : nullptr;
+  if (IsIntType(node.output())) {
+    const Poly x = pool.AsPoly(a);
+    if (kOp == Op::kNeg) return pool.Int(Poly(0) - x);
+    if (kOp == Op::kAbs) return pool.Int(pool.AsPoly(pool.Select(pool.Ge0(x), pool.Int(x), pool.Int(Poly(0) - x))));
+    return nullptr;
+  }
   return pool.Unary(kOp, pool.ToFloat(a));
 }
 
@@ -149,10 +157,8 @@ E CastRule(Elements& el, const Node& n, int, const Index& index) {
   if (to == DType::kBool) {
     if (from == DType::kBool) return a;
     if (IsIntType(n.input(0))) return pool.Not(pool.Eq0(pool.AsPoly(a)));
-    if (a->kind == Kind::kConst) return pool.Bool(a->c != 0);
-    if (a->kind == Kind::kSelect && a->args[1]->kind == Kind::kConst && a->args[2]->kind == Kind::kConst)
-      return pool.Select(a->args[0], pool.Bool(a->args[1]->c != 0), pool.Bool(a->args[2]->c != 0));
-    return nullptr;
+    const E zero = CompareLeaves<Cmp::kEqual>(pool, a, 0);
+    return zero ? pool.Not(zero) : nullptr;
   }
   if (from == DType::kBool) return pool.Int(pool.AsPoly(pool.Select(a, pool.Int(Poly(1)), pool.Int(Poly(0)))));
   if (!IsFloat(from)) return a;

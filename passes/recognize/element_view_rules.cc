@@ -105,6 +105,7 @@ E SliceRule(Elements& el, const Node& n, int, const Index& index) {
     if (axis >= index.size() || !(*starts)[i] || steps[i] < 1) return nullptr;
     Poly start = *(*starts)[i];
     const Dim& dim = x->type.shape[axis];
+    if (dim && !start.IsConst() && el.pool().ProveNonNegative(Poly(-1) - start)) start = *dim + start;  // [-length:]
     // A start beyond the dimension is clamped by ONNX: only a proved one is read as it is.
     if (const auto c = start.AsConst(); c && *c < 0) {
       if (!dim) return nullptr;
@@ -113,10 +114,10 @@ E SliceRule(Elements& el, const Node& n, int, const Index& index) {
         if (dim->AsConst()) start = Poly(0);  // e.g. -INT64_MAX
         else return nullptr;
       }
-    } else if (!(start == Poly(0)) && dim && el.pool().ProveNonNegative(Poly(-1) - start)) {
-      start = *dim + start;  // x[:, -S:]
-      if (!el.pool().ProveNonNegative(start)) return nullptr;
-    } else if (!(start == Poly(0)) && (!dim || !el.pool().ProveNonNegative(start) || !el.pool().ProveNonNegative(*dim - start))) {
+    } else if (!start.IsConst() && !el.pool().ProveNonNegative(start)) {
+      // The last rows of a table, dim - length: the model is run within it.
+      if (!dim || !dim->IsConst() || (*dim - start).ConstTerm() != 0 || !el.pool().ProveNonNegative(*dim - start)) return nullptr;
+    } else if (!(start == Poly(0)) && (!dim || !el.pool().ProveNonNegative(*dim - start))) {
       // A symbolic start within a table of constant size: the model is run within it.
       if (!dim || !dim->IsConst() || start.IsConst() || !el.pool().ProveNonNegative(start)) return nullptr;
     }

@@ -189,12 +189,27 @@ E ExprPool::Reduce(Op op, const std::string& var, const Poly& extent, E body) {
   return Intern({.kind = Kind::kReduce, .op = op, .poly = extent, .var = var, .args = {body}});
 }
 
+// |x| as a select of integers: x.
+std::optional<Poly> ExprPool::AbsoluteOf(E e) {
+  if (e->kind != Kind::kSelect || e->args[0]->kind != Kind::kGe0) return std::nullopt;
+  const Poly x = e->args[0]->poly;
+  if (AsPoly(e->args[1]) != x || AsPoly(e->args[2]) != Poly(0) - x) return std::nullopt;
+  return x;
+}
+
 E ExprPool::Ge0(const Poly& p) {
   if (ProveNonNegative(p)) return Bool(true);
   if (ProveNonNegative(Poly(-1) - p)) return Bool(false);
   for (const std::string& s : p.Symbols())  // a select of integers inside: compare each side
-    if (E atom = Atom(s); atom && atom->kind == Kind::kSelect)
+    if (E atom = Atom(s); atom && atom->kind == Kind::kSelect) {
+      // r - |x| >= 0 where r - x and r + x are, r + |x| >= 0 where one of them is.
+      const auto x = AbsoluteOf(atom);
+      const Poly sign = x ? p - p.Substitute(s, Poly(0)) : Poly(0);
+      const auto side = [&](const Poly& value) { return Ge0(p.Substitute(s, value)); };
+      if (x && sign == Poly(0) - Poly::Symbol(s)) return And(side(*x), side(Poly(0) - *x));
+      if (x && sign == Poly::Symbol(s)) return Or(side(*x), side(Poly(0) - *x));
       return Select(atom->args[0], Ge0(p.Substitute(s, AsPoly(atom->args[1]))), Ge0(p.Substitute(s, AsPoly(atom->args[2]))));
+    }
   return Intern({.kind = Kind::kGe0, .poly = p});
 }
 

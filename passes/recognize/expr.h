@@ -82,6 +82,8 @@ class ExprPool {
 
   // An integer expression as a polynomial (an atom when it is none).
   ir::Poly AsPoly(E e);
+  // x where e is |x| of an integer (a select by x >= 0).
+  std::optional<ir::Poly> AbsoluteOf(E e);
   // The expression behind an atom symbol "#id"; null for other symbols.
   E Atom(std::string_view symbol) const;
   E ToFloat(E e);

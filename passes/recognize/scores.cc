@@ -1,4 +1,5 @@
 // Reading attention scores: scale, soft cap and mask, and the proof of what the mask shows.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <vector>
@@ -15,56 +16,88 @@ namespace {
 // What exporters add to a hidden score: from -10000 (GPT-2) to -inf.
 constexpr double kHidden = -1e4;
 
-// Where a mask of zeros and very negative constants lets a key be seen; null when e is no mask.
-// `scale` multiplies the scores later.
-E Visible(ExprPool& pool, E e, double scale) {
-  if (e->kind == Kind::kConst) return e->c == 0 ? pool.Bool(true) : e->c * scale <= kHidden ? pool.Bool(false) : nullptr;
-  if (e->kind == Kind::kSelect) {
-    const E a = Visible(pool, e->args[1], scale), b = Visible(pool, e->args[2], scale);
-    return a && b ? pool.Select(e->args[0], a, b) : nullptr;
-  }
-  if (e->kind == Kind::kBinary && (e->op == Op::kAdd || e->op == Op::kMin)) {
-    const E a = Visible(pool, e->args[0], scale), b = Visible(pool, e->args[1], scale);
-    return a && b ? pool.And(a, b) : nullptr;
-  }
-  return nullptr;
-}
+// Takes a sum of scaled dot product, masks and biases apart.
+class ScoreReader {
+ public:
+  ScoreReader(ExprPool& pool, Scores& out) : pool_(pool), out_(out) { out_.visible = pool.Bool(true); }
 
-// Takes masks off: scale * e = scale * core where visible.
-E StripMask(ExprPool& pool, E e, double scale, E* visible) {
-  if (e->kind == Kind::kSelect) {
-    const E a = Visible(pool, e->args[1], scale), b = Visible(pool, e->args[2], scale);
-    if (b && b->kind == Kind::kFalse && !a) {
-      *visible = pool.And(*visible, e->args[0]);
-      return StripMask(pool, e->args[1], scale, visible);
+  // Everything that factor * e adds.
+  void Read(E e, double factor) {
+    if (const E v = Visible(e, factor)) {
+      out_.visible = pool_.And(out_.visible, v);
+    } else if (e->kind == Kind::kSelect) {
+      ReadSelect(e, factor);
+    } else if (e->kind == Kind::kBinary && e->op == Op::kAdd) {
+      Read(e->args[0], factor), Read(e->args[1], factor);
+    } else if (e->kind == Kind::kUnary && e->op == Op::kNeg) {
+      Read(e->args[0], -factor);
+    } else {
+      ReadProduct(e, factor);
     }
-    if (a && a->kind == Kind::kFalse && !b) {
-      *visible = pool.And(*visible, pool.Not(e->args[0]));
-      return StripMask(pool, e->args[2], scale, visible);
+  }
+
+  E product() const { return product_; }       // the dot product, or its tanh
+  double factor() const { return factor_; }
+  bool several() const { return several_; }
+
+ private:
+  // Where a mask of zeros and very negative constants lets a key be seen; null when e is no mask.
+  E Visible(E e, double factor) {
+    if (e->kind == Kind::kConst) {
+      if (e->c == 0) return pool_.Bool(true);
+      if (!(e->c * factor <= kHidden)) return nullptr;
+      out_.hidden = std::max(out_.hidden, e->c * factor);
+      return pool_.Bool(false);
     }
-    return e;
-  }
-  if (e->kind != Kind::kBinary) return e;
-  if (e->op == Op::kMul || e->op == Op::kDiv) {  // masked first, scaled then (CodeGen)
-    for (const size_t i : {size_t{1}, size_t{0}}) {
-      const E c = e->args[i], rest = e->args[1 - i];
-      if (c->kind != Kind::kConst || !(c->c > 0) || (e->op == Op::kDiv && i == 0)) continue;
-      const E core = StripMask(pool, rest, e->op == Op::kMul ? scale * c->c : scale / c->c, visible);
-      return pool.Binary(e->op, core, c);
+    if (e->kind == Kind::kSelect) {
+      const E a = Visible(e->args[1], factor), b = Visible(e->args[2], factor);
+      return a && b ? pool_.Select(e->args[0], a, b) : nullptr;
     }
-    return e;
+    if (e->kind == Kind::kBinary && (e->op == Op::kAdd || (e->op == Op::kMin && factor > 0))) {
+      const E a = Visible(e->args[0], factor), b = Visible(e->args[1], factor);
+      return a && b ? pool_.And(a, b) : nullptr;
+    }
+    return nullptr;
   }
-  if (e->op != Op::kAdd) return e;
-  E core = nullptr, seen = pool.Bool(true);
-  for (E t : Terms(e)) {
-    if (const E v = Visible(pool, t, scale)) seen = pool.And(seen, v);
-    else if (core) return e;
-    else core = t;
+
+  // One side hides the key; the other one is what is added where it is seen.
+  void ReadSelect(E e, double factor) {
+    for (size_t side : {size_t{1}, size_t{2}}) {
+      const E hidden = Visible(e->args[side], factor);
+      if (!hidden || hidden->kind != Kind::kFalse) continue;
+      out_.visible = pool_.And(out_.visible, side == 2 ? e->args[0] : pool_.Not(e->args[0]));
+      Read(e->args[3 - side], factor);
+      return;
+    }
+    out_.bias.push_back({e, factor});
   }
-  if (!core) return e;
-  *visible = pool.And(*visible, seen);
-  return StripMask(pool, core, scale, visible);
-}
+
+  // Constants times a dot product, its tanh, another sum, or a bias.
+  void ReadProduct(E e, double factor) {
+    E inner = nullptr;
+    double scaled = factor;
+    for (const auto& [f, below] : Factors(e)) {
+      if (f->kind == Kind::kConst) scaled = below ? scaled / f->c : scaled * f->c;
+      else if (!inner && !below) inner = f;
+      else { out_.bias.push_back({e, factor}); return; }
+    }
+    const bool sum = inner && inner->kind == Kind::kReduce && inner->op == Op::kSum;
+    if (sum || (inner && inner->kind == Kind::kUnary && inner->op == Op::kTanh)) {
+      several_ = several_ || product_;
+      product_ = inner, factor_ = scaled;
+    } else if (inner && inner != e) {
+      Read(inner, scaled);
+    } else {
+      out_.bias.push_back({e, factor});
+    }
+  }
+
+  ExprPool& pool_;
+  Scores& out_;
+  E product_ = nullptr;
+  double factor_ = 1;
+  bool several_ = false;
+};
 
 bool UsesPoly(const ExprPool& pool, E e, const Poly& var) {
   for (const std::string& s : var.Symbols())
@@ -76,17 +109,13 @@ bool UsesPoly(const ExprPool& pool, E e, const Poly& var) {
 
 std::optional<Scores> ParseScores(ExprPool& pool, E e, const Poly& q, const Poly& k, std::string* why) {
   Scores out;
-  out.visible = pool.Bool(true);
-  E core = StripMask(pool, e, 1, &out.visible);
-  // Constant factors outside, and cap * tanh(inner / cap).
-  E sum = nullptr;
-  double outer = 1;
-  for (const auto& [f, below] : Factors(core)) {
-    if (f->kind == Kind::kConst) outer = below ? outer / f->c : outer * f->c;
-    else if (!sum && !below) sum = f;
-    else { *why = "the scores are more than one scaled dot product"; return std::nullopt; }
-  }
-  if (sum && sum->kind == Kind::kUnary && sum->op == Op::kTanh) {
+  ScoreReader reader(pool, out);
+  reader.Read(e, 1);
+  E sum = reader.product();
+  double outer = reader.factor();
+  if (reader.several()) { *why = "the scores are more than one scaled dot product"; return std::nullopt; }
+  // cap * tanh(inner / cap).
+  if (sum && sum->kind == Kind::kUnary) {
     out.softcap = outer;
     outer = 1;
     E inner = nullptr;
@@ -120,6 +149,7 @@ std::optional<Scores> ParseScores(ExprPool& pool, E e, const Poly& q, const Poly
 std::optional<Mask> ProveMask(const ExprPool& pool, E visible, const Poly& past, const Poly& q, const Poly& k) {
   Mask mask;
   bool ok = true;
+  const auto narrow = [](int64_t& limit, int64_t to) { limit = limit ? std::min(limit, to) : to; };
   const std::function<void(E)> conjuncts = [&](E e) {
     if (e->kind == Kind::kAnd) {
       conjuncts(e->args[0]), conjuncts(e->args[1]);
@@ -127,7 +157,8 @@ std::optional<Mask> ProveMask(const ExprPool& pool, E visible, const Poly& past,
       const Poly ahead = past + q - k;   // >= 0: the key is not later than the query
       const auto c = (e->poly - ahead).AsConst(), w = (e->poly + ahead).AsConst();
       if (c && *c == 0) mask.causal = true;
-      else if (w && *w >= 0 && (mask.window == 0 || mask.window == *w + 1)) mask.window = *w + 1;   // k - q - past + w >= 0
+      else if (c && *c > 0) narrow(mask.ahead, *c + 1);     // past + q + c - k >= 0
+      else if (w && *w >= 0) narrow(mask.window, *w + 1);   // k - q - past + w >= 0
       else ok = false;
     } else if (e->kind != Kind::kTrue) {
       ok = false;
@@ -135,7 +166,8 @@ std::optional<Mask> ProveMask(const ExprPool& pool, E visible, const Poly& past,
   };
   conjuncts(visible);
   (void)pool;
-  if (!ok || (mask.window && !mask.causal)) return std::nullopt;
+  if (!ok) return std::nullopt;
+  if (mask.causal) mask.ahead = 0;   // implied
   return mask;
 }
 

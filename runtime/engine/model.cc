@@ -22,6 +22,8 @@ AttentionShape ShapeOf(const fb::Layer& l, KvType kv) {
   s.window = static_cast<int64_t>(l.window());
   s.softcap = l.softcap();
   s.kv = kv;
+  s.ahead = static_cast<int64_t>(l.ahead());
+  s.slopes = l.slopes() ? l.slopes()->data() : nullptr;   // in the mapped file, which the model holds
   return s;
 }
 
@@ -31,6 +33,8 @@ int64_t PositionLimit(const fb::Program& p) {
   for (const fb::Instr* i : *p.instrs())
     if (const fb::Embed* e = i->op_as_Embed(); e && e->source() == fb::Source::Positions)
       limit = std::min(limit, p.tensors()->Get(e->table())->n() - static_cast<uint64_t>(e->index_offset()));
+  for (uint32_t i = 0; p.layers() && i < p.layers()->size(); ++i)
+    if (p.layers()->Get(i)->slopes()) limit = std::min<uint64_t>(limit, kAlibiPositions);
   return static_cast<int64_t>(limit);
 }
 

@@ -190,7 +190,12 @@ Status ArtifactFile::ReadMetadata() {
   HST_ASSIGN_OR_RETURN(program_, ReadFlatBuffer<fb::Program>(program, [](flatbuffers::Verifier& v) { return fb::VerifyProgramBuffer(v); }));
   HST_ASSIGN_OR_RETURN(model_info_, ReadFlatBuffer<fb::ModelInfo>(info, [](flatbuffers::Verifier& v) { return fb::VerifyModelInfoBuffer(v); }));
   HST_RETURN_IF_ERROR(CheckModelInfo(*model_info_));
-  return CheckProgram(*program_, weights_.size());
+  HST_RETURN_IF_ERROR(CheckProgram(*program_, weights_.size()));
+  // An older reader would take such a file and not see what it does not know.
+  if (const uint32_t needed = NeededMinor(*program_); needed > header().minor)
+    return BadInput("header: format version ", header().major, ".", header().minor, ", but the program uses what came with ",
+                    kFormatMajor, ".", needed);
+  return {};
 }
 
 const Section* ArtifactFile::Find(SectionKind kind) const {

@@ -12,7 +12,11 @@ namespace hasten {
 
 inline constexpr unsigned char kArtifactMagic[8] = {0x89, 'H', 'S', 'T', '\r', '\n', 0x1a, '\n'};
 inline constexpr uint32_t kFormatMajor = 1;
-inline constexpr uint32_t kFormatMinor = 0;
+// The newest minor version. A file states the least one that knows all it uses
+// (program_check.h, NeededMinor), so that an older reader refuses what it would
+// misread and still opens everything else.
+inline constexpr uint32_t kFormatMinor = 1;
+inline constexpr uint32_t kMinorAlibi = 1;   // Layer.ahead, Layer.slopes
 // Version of docs/numerics.md that the kernels implement; a program made for
 // another one would give other bits and is refused.
 inline constexpr uint32_t kNumericsProfile = 1;

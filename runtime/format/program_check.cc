@@ -65,6 +65,14 @@ Status CheckTensor(const fb::Tensor& t, uint64_t weights_bytes) {
   return {};
 }
 
+Status CheckSlopes(const fb::Layer& l) {
+  if (!l.slopes()) return {};
+  if (l.slopes()->size() != l.heads()) return BadInput(l.slopes()->size(), " ALiBi slopes for ", l.heads(), " heads");
+  for (float slope : *l.slopes())
+    if (!std::isfinite(slope)) return BadInput("an ALiBi slope is not a finite number");
+  return {};
+}
+
 Status CheckLayer(const fb::Layer& l, bool causal_program) {
   if (l.heads() == 0 || l.kv_heads() == 0 || l.heads() > L::kHeads || l.heads() % l.kv_heads() != 0)
     return BadInput(l.heads(), " heads over ", l.kv_heads(), " KV heads; a multiple, at most ", L::kHeads, ", is needed");
@@ -75,8 +83,10 @@ Status CheckLayer(const fb::Layer& l, bool causal_program) {
   if (!std::isfinite(l.scale())) return BadInput("scale is not a finite number");
   if (!(std::isfinite(l.softcap()) && l.softcap() >= 0)) return BadInput("softcap must be finite and not negative");
   if (l.window() > L::kPositions) return BadInput("window ", l.window(), " is above ", L::kPositions);
+  if (l.ahead() > L::kPositions) return BadInput("ahead ", l.ahead(), " is above ", L::kPositions);
+  if (l.ahead() != 0 && l.causal()) return BadInput("ahead ", l.ahead(), " in causal attention");
   if (causal_program && !l.causal()) return BadInput("bidirectional attention in a causal program");
-  return {};
+  return CheckSlopes(l);
 }
 
 Status CheckRopeTable(const fb::RopeTable& t) {
@@ -193,6 +203,12 @@ Status CheckProgram(const fb::Program& p, uint64_t weights_bytes) {
                                              instr.loc() ? StrCat(", \"", instr.loc()->string_view(), "\"") : "", ")"));
   }
   return CheckEach("output", p.outputs(), [&](const fb::Output& o) { return CheckOutput(p, o, contents); });
+}
+
+uint32_t NeededMinor(const fb::Program& p) {
+  for (uint32_t i = 0; p.layers() && i < p.layers()->size(); ++i)
+    if (const fb::Layer* l = p.layers()->Get(i); l->ahead() != 0 || l->slopes()) return kMinorAlibi;
+  return 0;
 }
 
 Status CheckModelInfo(const fb::ModelInfo& info) {

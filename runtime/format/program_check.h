@@ -31,6 +31,9 @@ struct ProgramLimits {
 // (number, kind, loc) or table row and what was needed; kUnsupported names a
 // reserved feature or another numerics profile.
 Status CheckProgram(const fb::Program& program, uint64_t weights_bytes);
+// The least minor version of the format whose readers know every field that the
+// program uses.
+uint32_t NeededMinor(const fb::Program& program);
 Status CheckModelInfo(const fb::ModelInfo& info);
 
 }  // namespace hasten

@@ -63,10 +63,25 @@ TEST(Embed, TheKindOfModelIsChecked) {
 // Recorded by the ONNX reference evaluator: a prompt, tokens after cached ones, an encoder.
 TEST(Conform, WholeModelsAtEveryLevel) {
   for (const char* level : {"import", "passes", "runtime"}) {
-    const Outcome r = RunHasten({"conform", Fixture("good"), Fixture("encoder"), "--through", level, "--json"});
+    const Outcome r = RunHasten({"conform", Fixture("good"), Fixture("encoder"), Fixture("local_encoder"), "--through", level, "--json"});
     EXPECT_EQ(r.status, 0) << level << r.err << r.out;
-    EXPECT_EQ(json::parse(r.out)["passed"], 2) << level;
+    EXPECT_EQ(json::parse(r.out)["passed"], 3) << level;
   }
+}
+
+// A window on the first layer and ALiBi on the second: told exactly, written as what
+// needs format 1.1, while a model without them stays readable by 1.0.
+TEST(Inspect, LocalWindowsAndAlibiNeedANewerFormat) {
+  const std::string folder = FreshFolder(), plain = Compile(folder), local = folder + "/local.hst";
+  ASSERT_EQ(RunHasten({"compile", Fixture("local_encoder"), "-o", local, "--weights", "fp32"}).status, 0);
+  const json a = json::parse(RunHasten({"inspect", plain, "--json"}).out), b = json::parse(RunHasten({"inspect", local, "--json"}).out);
+  EXPECT_EQ(a["format"], "1.0");
+  EXPECT_EQ(b["format"], "1.1");
+  EXPECT_EQ(b["layers"][0]["window"], 3);
+  EXPECT_EQ(b["layers"][0]["ahead"], 3);
+  EXPECT_EQ(b["layers"][0]["alibi"], false);
+  EXPECT_EQ(b["layers"][1]["window"], 0);
+  EXPECT_EQ(b["layers"][1]["alibi"], true);
 }
 
 TEST(Conform, ADifferenceIsExitOne) {

@@ -24,11 +24,13 @@ double RelativeError(const Logits& got, const std::vector<std::vector<double>>& 
 }
 
 TEST_F(EngineTest, Fp32MatchesNaiveEvaluation) {
-  TinyConfig plain, windowed, normed, encoder;
+  TinyConfig plain, windowed, normed, encoder, local, alibi;
   windowed.window = 20, windowed.softcap = 5.0f, windowed.qk_norm = true;
   normed.layer_norm = normed.learned_positions = true;
   encoder.encoder = encoder.layer_norm = encoder.learned_positions = true;
-  for (const TinyConfig& c : {plain, windowed, normed, encoder}) {
+  local = encoder, local.window = 11, local.ahead = 9;
+  alibi.alibi = true, alibi.window = 70;
+  for (const TinyConfig& c : {plain, windowed, normed, encoder, local, alibi}) {
     const auto tokens = RandomTokens(90, c.vocab, 3);
     auto context = MakeContext(Open(c));
     const Logits got = EvalAll(*context, tokens);
@@ -82,6 +84,42 @@ TEST_F(EngineTest, BitsDependOnTheSequenceAlone) {
         }
       }
     }
+}
+
+TEST_F(EngineTest, AlibiAndLocalBitsDependOnTheSequenceAlone) {
+  TinyConfig causal, local;
+  causal.alibi = true, causal.kv = KvType::kI8, causal.window = 100;
+  local.encoder = local.alibi = true, local.window = 30, local.ahead = 30;
+  for (const TinyConfig& c : {causal, local}) {
+    auto model = Open(c);
+    const auto tokens = RandomTokens(150, c.vocab, 5), other = RandomTokens(77, c.vocab, 6);
+    const Logits want = EvalAll(*MakeContext(model), tokens);
+    for (Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
+      if (!IsaAvailable(isa)) continue;
+      ModelOptions options;
+      options.isa = isa;
+      auto forced = Reopen(options);
+      for (int64_t chunk : {1, 7, 64}) {  // an encoder takes a sequence whole
+        ContextOptions o;
+        o.prefill_chunk = chunk;
+        o.threads = 1 + static_cast<int>(chunk) % 4;
+        auto context = MakeContext(forced, o);
+        const SequenceId a = context->CreateSequence(), b = context->CreateSequence();
+        const EvalItem items[] = {{b, other, {}, Want::kLast}, {a, tokens, {}, Want::kAll}};
+        ASSERT_TRUE(context->Evaluate(items).ok());
+        ASSERT_EQ(Rows(*context->Output(1, 0)), want) << IsaName(isa) << " chunk " << chunk;
+      }
+    }
+  }
+}
+
+// Distances of ALiBi are exact in fp32 up to there.
+TEST_F(EngineTest, AlibiLimitsPositions) {
+  TinyConfig c;
+  c.max_positions = 0;
+  EXPECT_GT(Open(c)->max_positions(), kAlibiPositions);
+  c.alibi = true;
+  EXPECT_EQ(Open(c)->max_positions(), kAlibiPositions);
 }
 
 TEST_F(EngineTest, HostFlushToZeroChangesNothing) {

@@ -21,7 +21,7 @@ using hasten::testing::RawArtifact;
 RawArtifact MakeSeed() {
   hasten::testing::TinyConfig c;
   c.hidden = 32, c.inter = 32, c.vocab = 20, c.layers = 1, c.heads = 2, c.kv_heads = 1, c.max_positions = 32;
-  c.weights = hasten::Scheme::kI4G32;
+  c.weights = hasten::Scheme::kI4G32, c.alibi = true;
   const std::string path = (std::filesystem::temp_directory_path() / hasten::StrCat("hst-fuzz-", getpid(), ".hst")).string();
   if (!hasten::testing::WriteTinyModel(hasten::testing::MakeTinyModel(c), path).ok()) std::abort();
   RawArtifact seed = RawArtifact::Read(path);

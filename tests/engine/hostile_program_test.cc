@@ -24,6 +24,7 @@ TEST(HostileProgram, AcceptedMeansHarmless) {
     c.weights = c.head = kind == 1 ? Scheme::kI4G32 : Scheme::kF32;
     c.kv = kind == 1 ? KvType::kI8 : KvType::kF32;
     c.encoder = c.layer_norm = c.learned_positions = kind == 2;
+    c.alibi = kind > 0, c.window = kind == 2 ? 5 : 0, c.ahead = kind == 2 ? 4 : 0;
     c.max_positions = 32;
     ASSERT_TRUE(WriteTinyModel(MakeTinyModel(c), path).ok());
     const RawArtifact good = RawArtifact::Read(path);

@@ -135,6 +135,29 @@ TEST_F(ArtifactTest, HeaderFields) {
   EXPECT_THAT(RefusedHeader([](FileHeader& h) { h.reserved[5] = 1; }), HasSubstr("reserved bytes"));
 }
 
+// Minor 0 is written and read as long as nothing newer is used; a file that hides
+// newer fields behind it would be misread by older readers, so nobody takes it.
+TEST_F(ArtifactTest, MinorVersionFollowsTheFieldsInUse) {
+  EXPECT_EQ(good_.Header().minor, 0u);
+  RawArtifact newer = good_;
+  FileHeader h = newer.Header();
+  h.minor = kFormatMinor;
+  newer.SetHeader(h);
+  newer.Sign();
+  EXPECT_TRUE(OpenBytes(newer.bytes).ok());
+  TinyConfig c;
+  c.hidden = 32, c.inter = 32, c.vocab = 20, c.layers = 1, c.alibi = true;
+  ASSERT_TRUE(WriteTinyModel(MakeTinyModel(c), Path("alibi.hst")).ok());
+  RawArtifact alibi = RawArtifact::Read(Path("alibi.hst"));
+  h = alibi.Header();
+  EXPECT_EQ(h.minor, kMinorAlibi);
+  EXPECT_TRUE(OpenBytes(alibi.bytes).ok());
+  h.minor = 0;
+  alibi.SetHeader(h);
+  alibi.Sign();
+  EXPECT_THAT(Refused(alibi.bytes), HasSubstr("format version 1.0, but the program uses what came with 1.1"));
+}
+
 TEST_F(ArtifactTest, SectionTable) {
   EXPECT_THAT(RefusedEntry(1, [](SectionEntry& e) { e.alignment = 0; }), HasSubstr("alignment 0"));
   EXPECT_THAT(RefusedEntry(1, [](SectionEntry& e) { e.alignment = 1ull << 31; }), HasSubstr("alignment 2147483648"));

@@ -76,13 +76,15 @@ class Naive {
     Row out(qc);
     for (size_t h = 0; h < c_.heads; ++h) {
       const size_t k0 = qc + h / per * d, v0 = k0 + kc;
-      const size_t first = c_.window && t + 1 > c_.window ? t + 1 - c_.window : 0, last = c_.encoder ? qkv.size() : t + 1;
+      const size_t first = c_.window && t + 1 > c_.window ? t + 1 - c_.window : 0, last = !c_.encoder ? t + 1 : c_.ahead ? std::min<size_t>(qkv.size(), t + c_.ahead) : qkv.size();
       Row p;
       for (size_t j = first; j < last; ++j) {
         double s = 0;
         for (size_t i = 0; i < d; ++i) s += qkv[t][h * d + i] * qkv[j][k0 + i];
         s /= std::sqrt(static_cast<double>(d));
-        p.push_back(c_.softcap > 0 ? c_.softcap * std::tanh(s / c_.softcap) : s);
+        if (c_.softcap > 0) s = c_.softcap * std::tanh(s / c_.softcap);
+        if (c_.alibi) s -= std::ldexp(std::fabs(static_cast<double>(t) - static_cast<double>(j)), -static_cast<int>(h) - 1);
+        p.push_back(s);
       }
       const double most = *std::max_element(p.begin(), p.end());
       double sum = 0;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 
+#include "runtime/format/layout.h"
 #include "tests/format/tiny_model.h"
 
 namespace hasten::testing {
@@ -102,6 +103,12 @@ TEST(ProgramCheck, Tables) {
       {"layer 0: softcap", [](auto& p) { p.layers[0]->softcap = -1; }},
       {"layer 0: window", [](auto& p) { p.layers[0]->window = ~0ull; }},
       {"bidirectional attention", [](auto& p) { p.layers[1]->causal = false; }},
+      {"layer 0: ahead 3 in causal", [](auto& p) { p.layers[0]->ahead = 3; }},
+      {"layer 0: ahead 18446744073709551615 is above", [](auto& p) { p.layers[0]->ahead = ~0ull; }},
+      {"layer 1: 3 ALiBi slopes for 4 heads", [](auto& p) { p.layers[1]->slopes = {1, 2, 3}; }},
+      {"layer 1: 5 ALiBi slopes for 4 heads", [](auto& p) { p.layers[1]->slopes = {1, 2, 3, 4, 5}; }},
+      {"layer 1: an ALiBi slope", [](auto& p) { p.layers[1]->slopes = {1, 2, kNan, 4}; }},
+      {"layer 1: an ALiBi slope", [](auto& p) { p.layers[1]->slopes = {1, 2, 3, -INFINITY}; }},
       {"RoPE table 0: 0 frequencies", [](auto& p) { p.rope_tables[0]->inv_freq.clear(); }},
       {"RoPE table 0: a frequency", [](auto& p) { p.rope_tables[0]->inv_freq[1] = kNan; }},
       {"RoPE table 0: scale", [](auto& p) { p.rope_tables[0]->scale = INFINITY; }},
@@ -111,6 +118,22 @@ TEST(ProgramCheck, Tables) {
       {"output 0: columns", [](auto& p) { SetCols(p.outputs[0]->view, 0xffffffff); }},
       {"output 0: row 3", [](auto& p) { p.outputs[0]->row = 3; }},
   });
+}
+
+TEST(ProgramCheck, NeededMinorIsTheLeastThatKnowsTheFields) {
+  const auto needed = [](const TinyConfig& c) {
+    const auto bytes = PackProgram(MakeTinyModel(c).program);
+    return NeededMinor(*fb::GetProgram(bytes.data()));
+  };
+  TinyConfig plain, alibi, local;
+  plain.window = 20;
+  alibi.alibi = true;
+  local.encoder = true, local.window = local.ahead = 9;
+  EXPECT_EQ(needed(plain), 0u);
+  EXPECT_EQ(needed(alibi), kMinorAlibi);
+  EXPECT_EQ(needed(local), kMinorAlibi);
+  EXPECT_TRUE(CheckChanged(alibi, [](fb::ProgramT&) {}).ok());
+  EXPECT_TRUE(CheckChanged(local, [](fb::ProgramT&) {}).ok());
 }
 
 TEST(ProgramCheck, Instructions) {

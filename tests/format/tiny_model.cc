@@ -6,6 +6,7 @@
 
 #include "compiler/artifact/writer.h"
 #include "runtime/format/buffer_layout.h"
+#include "runtime/format/program_check.h"
 #include "runtime/kernels/elementwise/contract.h"
 #include "runtime/kernels/norm/contract.h"
 #include "tests/format/tiny_parts.h"
@@ -66,6 +67,8 @@ void Builder::Block(uint32_t layer, const View& x) {
   l->causal = !c_.encoder;
   l->window = c_.window;
   l->softcap = c_.softcap;
+  l->ahead = c_.ahead;
+  for (uint32_t h = 0; c_.alibi && h < c_.heads; ++h) l->slopes.push_back(std::ldexp(1.0f, -static_cast<int>(h) - 1));
   m_.program.layers.push_back(std::move(l));
 }
 
@@ -131,7 +134,9 @@ std::vector<std::byte> PackModelInfo(const fb::ModelInfoT& info) {
 
 Status WriteTinyModel(const TinyModel& m, const std::string& path) {
   HST_ASSIGN_OR_RETURN(auto w, ArtifactWriter::Create(path));
-  HST_RETURN_IF_ERROR(w->AddSection(SectionKind::kProgram, PackProgram(m.program)));
+  const std::vector<std::byte> program = PackProgram(m.program);
+  w->RequireMinor(NeededMinor(*fb::GetProgram(program.data())));
+  HST_RETURN_IF_ERROR(w->AddSection(SectionKind::kProgram, program));
   HST_RETURN_IF_ERROR(w->AddSection(SectionKind::kModelInfo, PackModelInfo(m.info)));
   if (!m.tokenizer.empty()) HST_RETURN_IF_ERROR(w->AddSection(SectionKind::kTokenizer, m.tokenizer));
   HST_RETURN_IF_ERROR(w->BeginSection(SectionKind::kWeights, kPageAlignment));

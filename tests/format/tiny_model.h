@@ -25,6 +25,8 @@ struct TinyConfig {
   uint32_t heads = 4, kv_heads = 2, head_dim = 16, rotary_dim = 12;
   uint64_t window = 0;
   float softcap = 0;
+  uint64_t ahead = 0;              // encoders: how far a token sees
+  bool alibi = false;              // slopes of 2^-(h + 1)
   bool qk_norm = false;
   bool layer_norm = false;         // LayerNorm with bias and linear biases instead of RMS norm
   bool learned_positions = false;  // instead of RoPE

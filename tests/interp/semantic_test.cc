@@ -57,6 +57,8 @@ TEST(Semantic, RopeRotatesPairs) {
 struct Case {
   int64_t batch, rows, past, heads, kv, dk, dv, causal, window;
   double softcap;
+  int64_t ahead = 0;
+  double slope = 0;   // of head h: slope * (h + 1)
 };
 
 class Attention : public testing::TestWithParam<Case> {};
@@ -69,8 +71,10 @@ TEST_P(Attention, EqualsItsDefinition) {
   if (p.past) in.insert(in.end(), {Noise({p.batch, p.kv, p.past, p.dk}, 4), Noise({p.batch, p.kv, p.past, p.dv}, 5)});
   RunOptions options;
   options.threads = 2;
+  std::vector<double> slopes;
+  for (int64_t h = 0; h < p.heads && p.slope != 0; ++h) slopes.push_back(p.slope * static_cast<double>(h + 1));
   const auto r = EvalAll("attention", in,
-                         {{"heads", p.heads}, {"kv_heads", p.kv}, {"head_dim", p.dk}, {"v_head_dim", p.dv}, {"scale", 0.3}, {"causal", p.causal},
+                         {{"ahead", p.ahead}, {"slopes", slopes}, {"heads", p.heads}, {"kv_heads", p.kv}, {"head_dim", p.dk}, {"v_head_dim", p.dv}, {"scale", 0.3}, {"causal", p.causal},
                           {"window", p.window}, {"softcap", p.softcap}}, 3, options);
   ASSERT_TRUE(r.ok()) << r.status().message();
   const Tensor &y = (*r)[0], &keys = (*r)[1], &vals = (*r)[2];
@@ -82,11 +86,12 @@ TEST_P(Attention, EqualsItsDefinition) {
         std::vector<double> w(static_cast<size_t>(t), 0);
         double sum = 0;
         for (int64_t j = 0; j < t; ++j) {
-          if ((p.causal && j > p.past + s) || (p.window && j <= p.past + s - p.window)) continue;
+          if ((p.causal && j > p.past + s) || (p.window && j <= p.past + s - p.window) || (p.ahead && j >= p.past + s + p.ahead)) continue;
           double score = 0;
           for (int64_t d = 0; d < p.dk; ++d) score += q.At(((b * p.rows + s) * p.heads + h) * p.dk + d) * keys.At((kvh * t + j) * p.dk + d);
           score *= 0.3;
           if (p.softcap != 0) score = p.softcap * std::tanh(score / p.softcap);
+          score -= p.slope * static_cast<double>((h + 1) * std::abs(p.past + s - j));
           sum += w[static_cast<size_t>(j)] = std::exp(score);
         }
         for (int64_t d = 0; d < p.dv; ++d) {
@@ -104,13 +109,17 @@ TEST_P(Attention, EqualsItsDefinition) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Attention,
                          testing::Values(Case{1, 1, 0, 1, 1, 4, 4, 1, 0, 0}, Case{2, 5, 0, 4, 2, 8, 8, 1, 0, 0}, Case{1, 3, 6, 4, 1, 8, 8, 1, 0, 0},
-                                         Case{1, 70, 3, 2, 2, 4, 6, 1, 4, 0}, Case{1, 9, 0, 2, 2, 4, 4, 0, 0, 5}, Case{1, 65, 64, 3, 1, 4, 4, 1, 1, 2}));
+                                         Case{1, 70, 3, 2, 2, 4, 6, 1, 4, 0}, Case{1, 9, 0, 2, 2, 4, 4, 0, 0, 5}, Case{1, 65, 64, 3, 1, 4, 4, 1, 1, 2}, Case{2, 70, 0, 2, 1, 4, 4, 0, 5, 0, 3},
+                                         Case{1, 70, 9, 4, 2, 4, 4, 1, 0, 0, 0, 0.25}, Case{1, 20, 0, 3, 3, 4, 4, 0, 0, 2, 7, 0.125}));
 
 TEST(Semantic, AttentionRefusesWrongShapes) {
   const ir::Attrs attrs{{"heads", int64_t{2}}, {"kv_heads", int64_t{1}}, {"head_dim", int64_t{4}}, {"scale", 1.0}};
   const Tensor q = Noise({1, 2, 8}, 1), k = Noise({1, 2, 4}, 2);
   EXPECT_TRUE(EvalAll("attention", {q, k, k}, attrs).ok());
   EXPECT_EQ(EvalError("attention", {q, Noise({1, 3, 4}, 1), k}, attrs).code(), Code::kBadInput);
+  ir::Attrs three = attrs;
+  three["slopes"] = std::vector<double>{1, 2, 3};
+  EXPECT_EQ(EvalError("attention", {q, k, k}, three).code(), Code::kBadInput);
   EXPECT_EQ(EvalError("attention", {q, k, k, Noise({1, 1, 2, 4}, 1)}, attrs).code(), Code::kBadInput);
   EXPECT_EQ(EvalError("attention", {q, k, k, Noise({1, 1, 2, 4}, 1), Noise({1, 1, 3, 4}, 1)}, attrs).code(), Code::kBadInput);
 }

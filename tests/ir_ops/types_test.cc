@@ -1,4 +1,6 @@
 // Inferred types: dims, ranks and contradictions.
+#include <cmath>
+
 #include "tests/ir_ops/infer.h"
 
 namespace hasten::ir {
@@ -111,6 +113,17 @@ TEST_F(Types, SemanticOps) {
   EXPECT_EQ(TypeOf(a->output(0)), "f32[B,S,64]");
   EXPECT_EQ(TypeOf(a->output(1)), "f32[B,2,P + S,16]");
   EXPECT_TRUE(FindOp("attention")->verify(*a).ok());
+  const auto wrong = [&](const char* name, Attr value) {
+    const Attrs good = a->attrs;
+    a->attrs[name] = std::move(value);
+    EXPECT_EQ(FindOp("attention")->verify(*a).code(), Code::kInternal) << name;
+    a->attrs = good;
+  };
+  wrong("slopes", std::vector<double>{1, 2, 3});
+  wrong("slopes", std::vector<double>{1, 2, 3, NAN});
+  wrong("ahead", int64_t{-1});
+  a->attrs["causal"] = int64_t{1};
+  wrong("ahead", int64_t{4});
   a->attrs["kv_heads"] = int64_t{3};
   EXPECT_EQ(FindOp("attention")->verify(*a).code(), Code::kInternal);
 }

@@ -86,6 +86,9 @@ TEST_F(Values, SlicesOfShapesAndOfDims) {
   Value* half = Op("slice", {x, Const({32}), Const({INT64_MAX}), Const({2})});
   Value* end = Op("gather", {s, Const({1})});
   Value* upto = Op("slice", {In("m", DType::kF32, {"P + S"}), Const({0}), end, Const({0})});
+  Value* table = In("table", DType::kF32, {"512"});
+  Value* last_rows = Op("slice", {table, Op("sub", {Const({512}), end}), Const({INT64_MAX}), Const({0})});
+  Value* mixed = Op("slice", {table, Op("sub", {Const({5}), end}), Const({INT64_MAX}), Const({0})});   // 5 - S: from either end
   Value* row = Op("slice", {x, Const({-1}), Const({INT64_MAX}), Const({1})});
   Value* some = Op("slice", {x, Const({0}), Const({5}), Const({1})});
   Infer();
@@ -93,6 +96,8 @@ TEST_F(Values, SlicesOfShapesAndOfDims) {
   EXPECT_EQ(ValuesOf(back), "64, S, B");
   EXPECT_EQ(TypeOf(half), "f32[B,S,32]");
   EXPECT_EQ(TypeOf(upto), "f32[S]");
+  EXPECT_EQ(TypeOf(last_rows), "f32[S]");
+  EXPECT_EQ(TypeOf(mixed), "f32[?]");
   EXPECT_EQ(TypeOf(row), "f32[B,1,64]");
   EXPECT_EQ(TypeOf(some), "f32[B,?,64]");
 }

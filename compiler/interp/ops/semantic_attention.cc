@@ -2,9 +2,11 @@
 // head_dim, rotary_dim = R, interleaved, scale}: the first R values of each head
 // rotated by positions * inv_freq, pairs (i, i + R/2), interleaved (2i, 2i + 1).
 // attention(q, k, v[, past_k, past_v]) {heads, kv_heads, head_dim, v_head_dim,
-// scale, causal, window, softcap}: past and present are [B,kv_heads,T,D]; key j of
-// T = P + S is visible to row s (position P + s) when !causal or j <= P + s, and
-// when !window or j > P + s - window; scores are softcap * tanh(score / softcap).
+// scale, causal, window, ahead, softcap, slopes}: past and present are
+// [B,kv_heads,T,D]; key j of T = P + S is visible to row s (position p = P + s) when
+// !causal or j <= p, when !window or j > p - window, and when !ahead or j < p + ahead;
+// scores are softcap * tanh(score / softcap); with slopes (ALiBi: Press et al. 2022,
+// section 3) head h then adds -slopes[h] * |p - j|.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -101,16 +103,17 @@ Result<Tensor> Append(EvalContext& c, const Shape& s, const Tensor* past, const 
 struct Masking {
   float scale, softcap;
   bool causal;
-  int64_t window;
+  int64_t window, ahead;
 };
 
 // Scores of one row over keys [0, n) to probabilities; invisible keys get 0.
-void SoftmaxRow(float* p, int64_t n, int64_t position, const Masking& m) {
-  const int64_t end = m.causal ? std::min(n, position + 1) : n;
+void SoftmaxRow(float* p, int64_t n, int64_t position, float slope, const Masking& m) {
+  const int64_t end = m.causal ? std::min(n, position + 1) : m.ahead > 0 ? std::min(n - position, m.ahead) + position : n;
   const int64_t begin = m.window > 0 ? std::clamp<int64_t>(position - m.window + 1, 0, end) : 0;
   float top = -INFINITY;
   for (int64_t j = begin; j < end; ++j) p[j] *= m.scale;
   for (int64_t j = begin; j < end && m.softcap != 0; ++j) p[j] = m.softcap * std::tanh(p[j] / m.softcap);
+  for (int64_t j = begin; j < end && slope != 0; ++j) p[j] -= slope * static_cast<float>(std::abs(position - j));
   for (int64_t j = begin; j < end; ++j) top = std::max(top, p[j]);
   for (int64_t j = begin; j < end; ++j) p[j] = FastExp(p[j] - top);
   double sum = 0;
@@ -126,7 +129,9 @@ void SoftmaxRow(float* p, int64_t n, int64_t position, const Masking& m) {
 Status EvalAttention(EvalContext& c) {
   HST_ASSIGN_OR_RETURN(const Shape s, CheckAttention(c));
   const Masking mask{static_cast<float>(c.node.Float("scale", 1.0)), static_cast<float>(c.node.Float("softcap", 0.0)),
-                     c.node.Int("causal", 0) != 0, c.node.Int("window", 0)};
+                     c.node.Int("causal", 0) != 0, c.node.Int("window", 0), c.node.Int("ahead", 0)};
+  const std::vector<double> slopes = c.node.Floats("slopes");
+  if (!slopes.empty() && static_cast<int64_t>(slopes.size()) != s.heads) return c.Error(slopes.size(), " slopes for ", s.heads, " heads");
   HST_ASSIGN_OR_RETURN(Tensor keys, Append(c, s, c.Has(3) ? &c.In(3) : nullptr, c.In(1), s.dk));
   HST_ASSIGN_OR_RETURN(Tensor vals, Append(c, s, c.Has(4) ? &c.In(4) : nullptr, c.In(2), s.dv));
   HST_ASSIGN_OR_RETURN(Tensor o, c.Make(DType::kF32, {s.batch, s.rows, s.heads * s.dv}));
@@ -143,7 +148,8 @@ Status EvalAttention(EvalContext& c) {
       const int64_t n = mask.causal ? s.past + first + rows : s.keys();
       const float* q = c.In(0).data<float>() + ((b * s.rows + first) * s.heads + h) * s.dk;
       GemmSerial({q, keys.data<float>() + kv * s.keys() * s.dk, p, rows, n, s.dk, s.heads * s.dk, s.dk, n, false, true});
-      for (int64_t r = 0; r < rows; ++r) SoftmaxRow(p + r * n, n, s.past + first + r, mask);
+      const float slope = slopes.empty() ? 0.0f : static_cast<float>(slopes[static_cast<size_t>(h)]);
+      for (int64_t r = 0; r < rows; ++r) SoftmaxRow(p + r * n, n, s.past + first + r, slope, mask);
       float* to = o.mutable_data<float>() + ((b * s.rows + first) * s.heads + h) * s.dv;
       GemmSerial({p, vals.data<float>() + kv * s.keys() * s.dv, to, rows, s.dv, n, n, s.dv, s.heads * s.dv, false, false});
     }

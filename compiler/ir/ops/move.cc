@@ -115,11 +115,15 @@ Dim SlicePosition(const Dim& at, const Dim& dim) {
   if (!at || !dim) return std::nullopt;
   if (at->IsConst() && at->ConstTerm() < -(int64_t{1} << 40)) return Dim(Poly(0));   // INT64_MIN has no negation
   Dim v = at;
-  if (!ProvedNonNegative(*v, 1)) {
-    if (!ProvedNonNegative(-*v, 1)) return std::nullopt;
+  if (!ProvedNonNegative(*v, 1) && ProvedNonNegative(-*v, 1)) {
     v = DimAdd(v, dim);
     if (!v) return std::nullopt;
-    if (!ProvedNonNegative(*v, 1)) return ProvedNonNegative(-*v, 1) ? Dim(Poly(0)) : Dim();
+  }
+  if (!ProvedNonNegative(*v, 1)) {
+    if (ProvedNonNegative(-*v, 1)) return Dim(Poly(0));
+    // A table's last `length` rows start at dim - length: not negative, as below.
+    const Poly length = *dim - *v;
+    return dim->IsConst() && length.ConstTerm() == 0 && ProvedNonNegative(length, 1) ? v : Dim();
   }
   if (v->IsConst() && v->ConstTerm() > (int64_t{1} << 40)) return dim;
   if (ProvedNonNegative(*dim - *v, 1)) return v;

@@ -128,7 +128,12 @@ Status VerifyAttention(const Node& n) {
   if (n.HasAttr("v_head_dim")) HST_RETURN_IF_ERROR(NeedAtLeastOne(n, {"v_head_dim"}));
   if (n.Int("heads", 0) % n.Int("kv_heads", 1)) return Wrong(n, "heads is no multiple of kv_heads");
   if ((n.input(3) == nullptr) != (n.input(4) == nullptr)) return Wrong(n, "needs both past operands or none");
-  if (n.Int("window", 0) < 0) return Wrong(n, "window is negative");
+  if (n.Int("window", 0) < 0 || n.Int("ahead", 0) < 0) return Wrong(n, "window or ahead is negative");
+  if (n.Int("ahead", 0) != 0 && n.Int("causal", 0) != 0) return Wrong(n, "it is causal and looks ahead");
+  const std::vector<double> slopes = n.Floats("slopes");
+  if (!slopes.empty() && static_cast<int64_t>(slopes.size()) != n.Int("heads", 0)) return Wrong(n, slopes.size(), " slopes for ", n.Int("heads", 0), " heads");
+  for (double s : slopes)
+    if (!std::isfinite(s)) return Wrong(n, "a slope is not finite");
   if (!std::isfinite(n.Float("scale", NAN))) return Wrong(n, "scale is missing or not finite");
   return {};
 }

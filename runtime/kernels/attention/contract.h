@@ -27,7 +27,12 @@ struct AttentionShape {
   int64_t window = 0;        // keys k > q - window are seen; 0: no window
   float softcap = 0;         // cap * tanh(score / cap); 0: none
   KvType kv = KvType::kI8;
+  int64_t ahead = 0;         // not causal: keys k < q + ahead are seen; 0: all of them
+  const float* slopes = nullptr;  // [heads] ALiBi: score - slope * |q - k|; null: none. Positions are below kAlibiPositions
 };
+
+// Distances below this are exact in fp32, so that a key's bias has one rounding.
+inline constexpr int64_t kAlibiPositions = int64_t{1} << 24;
 
 // Bytes of one page: kKvPageTokens tokens of all KV heads of one layer, keys and
 // values with their scales, a multiple of 64.

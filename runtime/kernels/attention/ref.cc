@@ -1,12 +1,13 @@
 // The definition of attention, for one query row and head; every operation is
 // fp32 and rounded once unless it is an integer's.
 //
-// Visible keys: [max(0, position - window + 1), position + 1), all keys of the
-// sequence where not causal. Splits are the aligned runs of 256 keys; one without
+// Visible keys: [max(0, position - window + 1), position + 1); where not causal, up
+// to position + ahead or, with no such limit, to the sequence's end. Splits are the aligned runs of 256 keys; one without
 // a visible key is skipped. In a split, over its visible keys in order:
 //   score  INT8: float(q . k) * ((sq * scale) * sk), q quantized as in quant.h
 //          else: (fma chain over d = 0, 1, ..., from +0) * scale
 //          with a soft cap: cap * tanh(score / cap)
+//          with slopes (ALiBi): fma(-slope of the head, float(|key - position|), score)
 //   m      the largest score (a NaN never is); p = exp(score - m)
 //   l      16 lanes, lane[key % 16] += p, halved as a tree (+8, +4, +2, +1)
 //   acc    INT8, for each aligned block of 64 keys: w = p * sv, top = the largest w
@@ -53,6 +54,8 @@ struct Query {
   const KvLayout& l;
   const SequenceView& sequence;
   int64_t kv_head;
+  int64_t position;
+  float slope;  // 0 without ALiBi
   const float* q;
   float q_scale = 0;
 
@@ -88,7 +91,10 @@ float Score(const Query& r, const Work& w, int64_t key) {
     case KvType::kF16: score = DotF16(r, reinterpret_cast<const uint16_t*>(p.k), slot) * r.s.scale; break;
     case KvType::kF32: score = DotF32(r, reinterpret_cast<const float*>(p.k), slot) * r.s.scale; break;
   }
-  return r.s.softcap != 0 ? r.s.softcap * Tanh(score / r.s.softcap) : score;
+  if (r.s.softcap != 0) score = r.s.softcap * Tanh(score / r.s.softcap);
+  if (!r.s.slopes) return score;
+  const int64_t distance = key > r.position ? key - r.position : r.position - key;
+  return Fma(-r.slope, static_cast<float>(distance), score);
 }
 
 // acc += P V over the visible keys [begin, end) of one block, INT8; p[0] is key `begin`'s.
@@ -160,8 +166,8 @@ Split RunSplit(const Query& r, const Work& w, int64_t begin, int64_t end) {
   return split;
 }
 
-void AttendRow(const Query& r, const Work& w, int64_t position, float* out) {
-  const KeyRange visible = VisibleKeys(r.s, r.sequence, position);
+void AttendRow(const Query& r, const Work& w, float* out) {
+  const KeyRange visible = VisibleKeys(r.s, r.sequence, r.position);
   float max = 0, sum = 0;
   bool any = false;
   for (int64_t k = visible.begin; k < visible.end;) {
@@ -191,12 +197,12 @@ void RunTile(const AttentionArgs& a, const KvLayout& l, const Work& w, const Att
   for (int64_t i = t.first; i < t.first + t.rows; ++i) {
     const int64_t row = t.sequence->row + i;
     for (int64_t h = t.kv_head * group; h < (t.kv_head + 1) * group; ++h) {
-      Query r{s, l, *t.sequence, t.kv_head, a.q + row * a.q_stride + h * s.head_dim};
+      Query r{s, l, *t.sequence, t.kv_head, t.sequence->past + i, s.slopes ? s.slopes[h] : 0.0f, a.q + row * a.q_stride + h * s.head_dim};
       if (s.kv == KvType::kI8) {
         r.q_scale = ScaleOf(r.q, s.head_dim);
         for (int64_t d = 0; d < s.head_dim; ++d) w.q8[d] = static_cast<int8_t>(QuantizeToI8(r.q[d], r.q_scale));
       }
-      AttendRow(r, w, t.sequence->past + i, a.out + row * a.out_stride + h * s.v_head_dim);
+      AttendRow(r, w, a.out + row * a.out_stride + h * s.v_head_dim);
     }
   }
 }

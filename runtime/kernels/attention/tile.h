@@ -78,7 +78,9 @@ struct KeyRange {
 };
 inline KeyRange VisibleKeys(const AttentionShape& s, const SequenceView& q, int64_t position) {
   const int64_t begin = s.window > 0 && position >= s.window ? position - s.window + 1 : 0;
-  return {begin, s.causal ? position + 1 : q.past + q.rows};
+  const int64_t all = q.past + q.rows;
+  if (s.causal) return {begin, position + 1};
+  return {begin, s.ahead > 0 && s.ahead < all - position ? position + s.ahead : all};
 }
 
 }  // namespace

@@ -3,13 +3,53 @@
 #pragma once
 
 #include <cmath>
+#include <iterator>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "runtime/kernels/attention/contract.h"
 #include "tests/kernels/test_util.h"
 
 namespace hasten::testing {
+
+// ALiBi slopes for tests: usual ones, none, a negative one, one that hides all
+// but the nearest keys.
+inline constexpr float kTestSlopes[] = {0.5f, 0.25f, 0.70710678f, 0.0f, -0.01f, 3.0f, 0.00390625f};
+inline const float* TestSlopes() {
+  static const std::vector<float> slopes = [] {
+    std::vector<float> all;
+    for (size_t i = 0; i < 64; ++i) all.push_back(kTestSlopes[i % std::size(kTestSlopes)]);
+    return all;
+  }();
+  return slopes.data();
+}
+
+inline AttentionShape Shape(int64_t heads, int64_t kv_heads, int64_t dim, int64_t v_dim, KvType kv) {
+  AttentionShape s;
+  s.heads = heads;
+  s.kv_heads = kv_heads;
+  s.head_dim = dim;
+  s.v_head_dim = v_dim;
+  s.scale = 1.0f / std::sqrt(static_cast<float>(dim));
+  s.kv = kv;
+  return s;
+}
+
+inline constexpr KvType kKvTypes[] = {KvType::kI8, KvType::kF16, KvType::kF32};
+
+inline std::string Name(const AttentionShape& s) {
+  return StrCat("heads ", s.heads, "/", s.kv_heads, " dims ", s.head_dim, "/", s.v_head_dim, " kv ", static_cast<int>(s.kv),
+                " window ", s.window, " ahead ", s.ahead, " cap ", s.softcap, s.causal ? "" : " bidirectional", s.slopes ? " alibi" : "");
+}
+
+inline const Kernel<KvAppendArgs>& ScalarAppend() { return ScalarRow(KvAppendKernels(), KvAppendArgs{}); }
+inline const Kernel<AttentionArgs>& ScalarAttend() { return ScalarRow(AttentionKernels(), AttentionArgs{}); }
+inline AttentionArgs ArgsOf(const AttentionShape& s) {
+  AttentionArgs a;
+  a.shape = s;
+  return a;
+}
 
 // One sequence with all its tokens' queries, keys and values.
 struct TestSequence {
@@ -90,7 +130,7 @@ inline std::vector<float> RunChunks(const AttentionShape& s, TestSequence& t, in
 inline std::vector<double> InDouble(const AttentionShape& s, const TestSequence& t, int64_t position) {
   const int64_t kw = s.kv_heads * s.head_dim, vw = s.kv_heads * s.v_head_dim;
   const int64_t begin = s.window > 0 ? std::max<int64_t>(0, position - s.window + 1) : 0;
-  const int64_t end = s.causal ? position + 1 : t.length;
+  const int64_t end = s.causal ? position + 1 : s.ahead ? std::min(t.length, position + s.ahead) : t.length;
   std::vector<float> k(static_cast<size_t>(t.length * kw)), v(static_cast<size_t>(t.length * vw));
   for (int64_t p = begin; p < end; ++p)
     KvReadToken(s, t.page_list[static_cast<size_t>(p / kKvPageTokens)], p % kKvPageTokens, k.data() + p * kw, v.data() + p * vw);
@@ -105,6 +145,7 @@ inline std::vector<double> InDouble(const AttentionShape& s, const TestSequence&
         dot += static_cast<double>(t.q[static_cast<size_t>((position * s.heads + h) * s.head_dim + d)]) * k[static_cast<size_t>(p * kw + g * s.head_dim + d)];
       dot *= s.scale;
       if (s.softcap != 0) dot = s.softcap * std::tanh(dot / s.softcap);
+      if (s.slopes) dot -= static_cast<double>(s.slopes[h]) * static_cast<double>(std::abs(position - p));
       score.push_back(dot);
       top = std::max(top, dot);
     }

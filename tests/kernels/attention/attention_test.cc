@@ -13,43 +13,24 @@
 namespace hasten {
 namespace {
 
+using testing::ArgsOf;
 using testing::InDouble;
+using testing::kKvTypes;
 using testing::MakeSequence;
+using testing::Name;
 using testing::RunChunks;
 using testing::SameBits;
+using testing::ScalarAppend;
+using testing::ScalarAttend;
+using testing::Shape;
 using testing::Step;
 using testing::TestSequence;
-
-AttentionShape Shape(int64_t heads, int64_t kv_heads, int64_t dim, int64_t v_dim, KvType kv) {
-  AttentionShape s;
-  s.heads = heads;
-  s.kv_heads = kv_heads;
-  s.head_dim = dim;
-  s.v_head_dim = v_dim;
-  s.scale = 1.0f / std::sqrt(static_cast<float>(dim));
-  s.kv = kv;
-  return s;
-}
-
-constexpr KvType kTypes[] = {KvType::kI8, KvType::kF16, KvType::kF32};
 
 // A query of error e in int8 (half a step of 1/127 of its largest value) moves
 // scores by about that; u8 probabilities add half a step of 1/255. In fp32 a
 // score of 10 is off by 1e-6 already, and exp makes that relative.
 double Tolerance(KvType kv) { return kv == KvType::kI8 ? 0.03 : 3e-6; }
 
-std::string Name(const AttentionShape& s) {
-  return StrCat("heads ", s.heads, "/", s.kv_heads, " dims ", s.head_dim, "/", s.v_head_dim, " kv ", static_cast<int>(s.kv),
-                " window ", s.window, " cap ", s.softcap, s.causal ? "" : " bidirectional");
-}
-
-const Kernel<KvAppendArgs>& ScalarAppend() { return testing::ScalarRow(KvAppendKernels(), KvAppendArgs{}); }
-const Kernel<AttentionArgs>& ScalarAttend() { return testing::ScalarRow(AttentionKernels(), AttentionArgs{}); }
-AttentionArgs ArgsOf(const AttentionShape& s) {
-  AttentionArgs a;
-  a.shape = s;
-  return a;
-}
 KvAppendArgs AppendArgsOf(const AttentionShape& s) {
   KvAppendArgs a;
   a.shape = s;
@@ -58,7 +39,7 @@ KvAppendArgs AppendArgsOf(const AttentionShape& s) {
 
 std::vector<AttentionShape> Shapes() {
   std::vector<AttentionShape> shapes;
-  for (KvType kv : kTypes) {
+  for (KvType kv : kKvTypes) {
     for (auto [heads, kv_heads] : {std::pair<int64_t, int64_t>{9, 3}, {4, 4}, {4, 1}, {8, 2}}) shapes.push_back(Shape(heads, kv_heads, 64, 64, kv));
     for (int64_t dim : {1, 8, 16, 32, 40, 41, 80, 96, 128}) shapes.push_back(Shape(2, 1, dim, dim, kv));
     shapes.push_back(Shape(3, 1, 48, 24, kv));
@@ -71,9 +52,19 @@ std::vector<AttentionShape> Shapes() {
     shapes.back().softcap = 5.0f;
     shapes.push_back(Shape(4, 2, 32, 32, kv));
     shapes.back().causal = false;
-    shapes.push_back(Shape(4, 2, 32, 32, kv));
-    shapes.back().causal = false;
-    shapes.back().window = 20;
+    for (auto [window, ahead] : {std::pair<int64_t, int64_t>{20, 0}, {20, 20}, {0, 8}, {65, 64}, {1, 1}}) {
+      shapes.push_back(Shape(4, 2, 32, 32, kv));
+      shapes.back().causal = false;
+      shapes.back().window = window, shapes.back().ahead = ahead;
+    }
+    for (bool causal : {true, false})  // ALiBi: over all keys, and within a window and a soft cap
+      for (AttentionShape s : {Shape(4, 4, 32, 32, kv), Shape(9, 3, 16, 24, kv)}) {
+        s.slopes = testing::TestSlopes();
+        s.causal = causal;
+        shapes.push_back(s);
+        s.window = 70, s.softcap = 5.0f, s.ahead = s.causal ? 0 : 33;
+        shapes.push_back(s);
+      }
   }
   return shapes;
 }
@@ -121,10 +112,12 @@ TEST(Attention, RandomShapesGiveTheScalarBits) {
   testing::Rng rng(2024);
   for (int i = 0; i < 150; ++i) {
     const int64_t kv_heads = 1 + rng.Below(3);
-    AttentionShape s = Shape(kv_heads * (1 + rng.Below(5)), kv_heads, 1 + rng.Below(70), 1 + rng.Below(70), kTypes[rng.Below(3)]);
+    AttentionShape s = Shape(kv_heads * (1 + rng.Below(5)), kv_heads, 1 + rng.Below(70), 1 + rng.Below(70), kKvTypes[rng.Below(3)]);
     s.causal = rng.Below(4) != 0;
     s.window = rng.Below(2) ? 0 : 1 + rng.Below(400);
     s.softcap = rng.Below(3) ? 0 : 2.0f;
+    if (!s.causal && rng.Below(2)) s.ahead = 1 + rng.Below(100);
+    if (rng.Below(2)) s.slopes = testing::TestSlopes();
     s.scale = rng.Below(5) ? s.scale : 40.0f;  // one key takes all
     const int64_t past = rng.Below(2) ? rng.Below(600) : 0, rows = 1 + rng.Below(past > 0 ? 6 : 40);
     TestSequence t = MakeSequence(s, past + rows, static_cast<uint64_t>(i));
@@ -200,7 +193,7 @@ TEST(Attention, NeighboursDoNotMatter) {
 // Several threads at once, each with its own scratch; under the thread sanitizer
 // this also shows that tiles share nothing.
 TEST(Attention, ThreadsDoNotMatter) {
-  for (KvType kv : kTypes) {
+  for (KvType kv : kKvTypes) {
     const AttentionShape s = Shape(6, 3, 32, 32, kv);
     const int64_t length = 150, qw = 6 * 32, kw = 3 * 32;
     TestSequence t = MakeSequence(s, length, 8);
@@ -226,7 +219,7 @@ TEST(Attention, ThreadsDoNotMatter) {
 
 // Rows before a broken token keep their bits; rows that see it are NaN.
 TEST(Attention, NotANumberReachesThoseWhoSeeIt) {
-  for (KvType kv : kTypes)
+  for (KvType kv : kKvTypes)
     for (bool in_value : {false, true}) {
       const AttentionShape s = Shape(3, 1, 64, 64, kv);
       for (const Kernel<AttentionArgs>& k : AttentionKernels()) {
@@ -243,7 +236,7 @@ TEST(Attention, NotANumberReachesThoseWhoSeeIt) {
 }
 
 TEST(Attention, ReadTokenGivesBackWhatTheCacheHolds) {
-  for (KvType kv : kTypes) {
+  for (KvType kv : kKvTypes) {
     const AttentionShape s = Shape(4, 2, 40, 24, kv);
     TestSequence t = MakeSequence(s, 70, 9);
     testing::RunStep(s, {{&t}, {0}, {70}}, ScalarAppend(), nullptr, 1);
