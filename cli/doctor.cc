@@ -1,4 +1,5 @@
 // hasten doctor: the machine as hasten sees it, and what it would use of it.
+#include <charconv>
 #include <fstream>
 #include <memory>
 #include <set>

@@ -23,29 +23,16 @@ struct BroadcastPlan {
 BroadcastPlan PlanBroadcast(const std::vector<int64_t>& out, const std::vector<const std::vector<int64_t>*>& operand_dims);
 
 // fn(out_offset, offsets, count): `count` outputs from out_offset, operands from
-// their offsets at plan.inner strides.
+// their offsets at plan.inner strides. fn is compiled once, whatever calls it:
+// Broadcast2 has hundreds of instances.
+using RowFn = void (*)(const void* fn, int64_t at, const std::array<int64_t, 3>& offsets, int64_t count);
+void ForRows(const EvalContext& c, const BroadcastPlan& plan, RowFn call, const void* fn);
 template <class F>
 void ForRows(const EvalContext& c, const BroadcastPlan& plan, const F& fn) {
-  const auto visit = [&](int64_t row, int64_t from, int64_t count) {
-    std::array<int64_t, 3> at{};
-    int64_t rest = row;
-    for (size_t d = plan.dims.size() - 1; d-- > 0;) {
-      const int64_t i = rest % plan.dims[d];
-      rest /= plan.dims[d];
-      for (size_t k = 0; k < 3; ++k)
-        if (!plan.strides[k].empty()) at[k] += i * plan.strides[k][d];
-    }
-    for (size_t k = 0; k < 3; ++k) at[k] += from * plan.inner[k];
-    fn(row * plan.columns + from, at, count);
+  const RowFn call = [](const void* f, int64_t at, const std::array<int64_t, 3>& offsets, int64_t count) {
+    (*static_cast<const F*>(f))(at, offsets, count);
   };
-  if (plan.rows >= 2 * c.pool.threads()) {
-    c.Parallel(plan.rows, plan.columns, [&](int64_t b, int64_t e) {
-      for (int64_t row = b; row < e; ++row) visit(row, 0, plan.columns);
-    });
-  } else {
-    for (int64_t row = 0; row < plan.rows; ++row)
-      c.Parallel(plan.columns, 1, [&](int64_t b, int64_t e) { visit(row, b, e - b); });
-  }
+  ForRows(c, plan, call, &fn);
 }
 
 // out[i] = f(a[i * sa], b[i * sb]), specialised where strides are 0 or 1.

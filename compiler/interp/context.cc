@@ -66,6 +66,13 @@ Status EvalContext::Spend(uint64_t each, std::initializer_list<int64_t> counts) 
   return {};
 }
 
+void EvalContext::Parallel(int64_t n, int64_t cost, RangeFn call, const void* f) const {
+  if (n <= 0) return;
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cost));
+  if (pool.threads() == 1 || n <= grain) return call(f, 0, n);
+  pool.Run(n, grain, [&](int64_t begin, int64_t end, int) { call(f, begin, end); });
+}
+
 Result<Tensor> EvalContext::Make(DType dtype, std::vector<int64_t> dims) const {
   Checked elements = 1;
   bool empty = false;

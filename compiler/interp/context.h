@@ -86,17 +86,16 @@ class EvalContext {
   Result<double> ScalarFloat(size_t i) const;
 
   // fn(begin, end) over disjoint parts of [0, n); `cost`: about how many
-  // elements one item touches. Small work stays on the caller.
+  // elements one item touches. Small work stays on the caller. fn is compiled
+  // once: it is called through a pointer, alone or from the threads.
   template <class F>
   void Parallel(int64_t n, int64_t cost, const F& fn) const {
-    if (n <= 0) return;
-    const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cost));
-    if (pool.threads() == 1 || n <= grain) {
-      fn(int64_t{0}, n);
-      return;
-    }
-    pool.Run(n, grain, [&](int64_t begin, int64_t end, int) { fn(begin, end); });
+    Parallel(n, cost, [](const void* f, int64_t begin, int64_t end) { (*static_cast<const F*>(f))(begin, end); }, &fn);
   }
+
+ private:
+  using RangeFn = void (*)(const void* f, int64_t begin, int64_t end);
+  void Parallel(int64_t n, int64_t cost, RangeFn call, const void* f) const;
 };
 
 using EvalFn = Status (*)(EvalContext&);

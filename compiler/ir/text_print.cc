@@ -1,6 +1,7 @@
 // The printer of the textual IR. Deterministic: the same graph prints the same
 // text whatever its history, because names, order and numbers are all it uses.
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>

@@ -12,3 +12,5 @@ add_custom_command(
 add_library(hasten_onnx_schema STATIC ${schema_dir}/onnx.pb.cc)
 target_include_directories(hasten_onnx_schema SYSTEM PUBLIC ${schema_dir})
 target_link_libraries(hasten_onnx_schema PUBLIC protobuf::libprotobuf)
+# Metadata only; weights are copied or mapped.
+target_compile_options(hasten_onnx_schema PRIVATE -O1 -g0)

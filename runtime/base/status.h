@@ -5,8 +5,8 @@
 // InternalError: the C edge turns it into HST_INTERNAL, the command into exit 70.
 #pragma once
 
-#include <charconv>
 #include <concepts>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -30,55 +30,68 @@ enum class Code : int {
 // The process exit status of a code.
 constexpr int ExitStatus(Code code) { return code == Code::kUnsupported ? 3 : static_cast<int>(code); }
 
-namespace detail {
-inline void Append(std::string& out, std::string_view s) { out.append(s); }
-inline void Append(std::string& out, char c) { out.push_back(c); }
-template <std::same_as<bool> B>  // a template, so that a string literal never converts to bool
-void Append(std::string& out, B b) { out.append(b ? "true" : "false"); }
-template <class T>
-  requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
-void Append(std::string& out, T v) {
-  char buf[64];
-  const auto r = std::to_chars(buf, buf + sizeof buf, v);
-  out.append(buf, r.ptr);
-}
-}  // namespace detail
+// A part of a message: a string, a character, a bool or a number (floats in shortest
+// round-trip form). Built where it is used; what it does is compiled once, in
+// status.cc, because messages are made in hundreds of places.
+class Piece {
+ public:
+  Piece(std::string_view s) : text_(s) {}    // NOLINT: implicit on purpose, as below
+  Piece(const char* s) : text_(s) {}         // NOLINT
+  Piece(const std::string& s) : text_(s) {}  // NOLINT
+  Piece(char c) : text_(buffer_, 1) { buffer_[0] = c; }  // NOLINT
+  template <std::same_as<bool> B>  // a template, so that nothing converts to bool
+  Piece(B b) : text_(b ? "true" : "false") {}  // NOLINT
+  template <class T>
+    requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
+  Piece(T v) {  // NOLINT
+    if constexpr (std::is_floating_point_v<T>) Write(v);
+    else if constexpr (std::is_signed_v<T>) Write(static_cast<long long>(v));
+    else Write(static_cast<unsigned long long>(v));
+  }
+  Piece(const Piece&) = delete;  // text_ may point into buffer_
+  Piece& operator=(const Piece&) = delete;
+  std::string_view text() const { return text_; }
 
-// Concatenates strings, characters and numbers (floats in shortest round-trip form).
+ private:
+  void Write(long long v);
+  void Write(unsigned long long v);
+  void Write(float v);
+  void Write(double v);
+  char buffer_[32];
+  std::string_view text_;
+};
+
+std::string Concatenate(std::initializer_list<Piece> pieces);
+
 template <class... Ts>
 std::string StrCat(const Ts&... parts) {
-  std::string out;
-  (detail::Append(out, parts), ...);
-  return out;
+  return Concatenate({Piece(parts)...});
 }
 
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Code code, std::string message) : rep_(std::make_unique<Rep>(Rep{code, std::move(message)})) {}
-  Status(const Status& o) : rep_(o.rep_ ? std::make_unique<Rep>(*o.rep_) : nullptr) {}
+  Status(Code code, std::string message);
+  Status(const Status& o);
   Status& operator=(const Status& o) { return *this = Status(o); }
   Status(Status&&) = default;
   Status& operator=(Status&&) = default;
 
   bool ok() const { return !rep_; }
   Code code() const { return rep_ ? rep_->code : Code::kOk; }
-  const std::string& message() const {
-    static const std::string empty;
-    return rep_ ? rep_->message : empty;
-  }
+  const std::string& message() const;
   // Puts "where: " before the message.
-  Status Annotate(std::string_view where) && {
-    if (rep_) rep_->message = StrCat(where, ": ", rep_->message);
-    return std::move(*this);
-  }
+  Status Annotate(std::string_view where) &&;
 
  private:
   struct Rep {
     Code code;
     std::string message;
   };
-  std::unique_ptr<Rep> rep_;
+  struct Delete {
+    void operator()(Rep* rep) const;
+  };
+  std::unique_ptr<Rep, Delete> rep_;
 };
 
 template <class... Ts>
@@ -122,9 +135,7 @@ class InternalError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-[[noreturn]] inline void CheckFailed(const char* file, int line, const char* what) {
-  throw InternalError(StrCat(file, ":", line, ": check failed: ", what));
-}
+[[noreturn]] void CheckFailed(const char* file, int line, const char* what);
 
 }  // namespace hasten
 

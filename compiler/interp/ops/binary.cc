@@ -153,28 +153,38 @@ Status EvalBitShift(EvalContext& c) {
   });
 }
 
+// The exponent's type does not matter beyond its value, so it is brought to one
+// type a case: int64 between integers, float between floats, else double.
 Status EvalPow(EvalContext& c) {
   HST_ASSIGN_OR_RETURN(Tensor o, BinaryOutput(c, c.In(0).dtype()));
   // x^2 is what RMS norms are made of.
   const bool square = c.In(1).elements() == 1 && c.In(1).At(0) == 2.0;
-  bool exponent_known = true;
+  if (c.In(1).dtype() == DType::kBool) return c.WrongType(1);
+  const bool integers = !IsFloat(c.In(0).dtype()) && !IsFloat(c.In(1).dtype());
+  const bool floats = c.In(0).dtype() == DType::kF32 && c.In(1).dtype() == DType::kF32;
+  HST_ASSIGN_OR_RETURN(const Tensor exponent, ConvertTensor(c, c.In(1), integers ? DType::kI64 : floats ? DType::kF32 : DType::kF64));
   const bool known = ForNumber(o.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
-    exponent_known = ForNumber(c.In(1).dtype(), [&](auto exponent) {
-      using E = typename decltype(exponent)::type;
-      if (square) {
-        Broadcast2<T, E, T>(c, c.In(0), c.In(1), o, [](T a, E) { return WrapMul(a, a); });
-      } else if constexpr (std::is_integral_v<T> && std::is_integral_v<E>) {
-        Broadcast2<T, E, T>(c, c.In(0), c.In(1), o, [](T a, E b) { return IntPower(a, static_cast<int64_t>(b)); });
-      } else if constexpr (std::is_same_v<T, float> && std::is_same_v<E, float>) {
-        Broadcast2<T, E, T>(c, c.In(0), c.In(1), o, [](T a, E b) { return std::pow(a, b); });
-      } else {
-        Broadcast2<T, E, T>(c, c.In(0), c.In(1), o,
-                            [](T a, E b) { return Convert<T>(std::pow(static_cast<double>(a), static_cast<double>(b))); });
+    if (square) {
+      Broadcast2<T, T, T>(c, c.In(0), c.In(0), o, [](T a, T b) { return WrapMul(a, b); });
+      return;
+    }
+    if constexpr (std::is_integral_v<T>) {
+      if (integers) {
+        Broadcast2<T, int64_t, T>(c, c.In(0), exponent, o, [](T a, int64_t b) { return IntPower(a, b); });
+        return;
       }
-    });
+    }
+    if constexpr (std::is_same_v<T, float>) {
+      if (floats) {
+        Broadcast2<T, float, T>(c, c.In(0), exponent, o, [](float a, float b) { return std::pow(a, b); });
+        return;
+      }
+    }
+    Broadcast2<T, double, T>(c, c.In(0), exponent, o,
+                             [](T a, double b) { return Convert<T>(std::pow(static_cast<double>(a), b)); });
   });
-  if (!known || !exponent_known) return c.WrongType(known ? 1 : 0);
+  if (!known) return c.WrongType(0);
   c.out[0] = std::move(o);
   return {};
 }
