@@ -55,17 +55,22 @@ class PassContext {
   }
   // A remark for the user: what the pass left alone and why. Ends in the run's messages.
   void Note(std::string message) { notes_.push_back(std::move(message)); }
+  // The pass undid a rounding that the graph has: it may differ from it by `eps`,
+  // where its declaration (Bounded) is narrower.
+  void Widen(double eps) { widened_ = eps > widened_ ? eps : widened_; }
   // The node being rewritten, named when the pass fails (optional, cheap).
   void At(const ir::Node* node) { at_op_ = node ? node->op : "", at_loc_ = node ? node->loc : ""; }
 
   const std::map<std::string, int64_t, std::less<>>& counters() const { return counters_; }
   const std::vector<std::string>& notes() const { return notes_; }
+  double widened() const { return widened_; }
   const std::string& at_op() const { return at_op_; }
   const std::string& at_loc() const { return at_loc_; }
 
  private:
   std::map<std::string, int64_t, std::less<>> counters_;
   std::vector<std::string> notes_;
+  double widened_ = 0;
   std::string at_op_, at_loc_;
 };
 

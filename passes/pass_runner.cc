@@ -104,7 +104,9 @@ class Runner {
     if (!feeds) return {};
     Result<Named> after = Evaluate(*interpreter_, graph, *feeds);
     if (!after.ok()) return {Stage::kNumbers, Internal("the graph it left cannot be interpreted: ", after.status().message())};
-    status = CompareOutputs(before, *after, pass.numerics, &stats.numeric_error);
+    Numerics numerics = pass.numerics;
+    if (numerics.kind == Numerics::Kind::kBounded) numerics.eps = std::max(numerics.eps, context.widened());
+    status = CompareOutputs(before, *after, numerics, &stats.numeric_error);
     before = *std::move(after);
     return {Stage::kNumbers, std::move(status)};
   }

@@ -207,10 +207,12 @@ E TriluRule(Elements& el, const Node& n, int, const Index& index) {
 E TileRule(Elements& el, const Node& n, int, const Index& index) {
   const Value* x = n.input(0);
   if (!x->type.ranked || x->type.shape.size() != index.size()) return nullptr;
+  const auto repeats = el.values().Find(n.input(1));
   Index at;
   for (size_t i = 0; i < index.size(); ++i) {
     if (!x->type.shape[i]) return nullptr;
-    at.push_back(el.pool().DivMod(index[i], *x->type.shape[i]).second);
+    const bool once = repeats && i < repeats->size() && (*repeats)[i] == Dim(Poly(1));
+    at.push_back(once ? index[i] : el.pool().DivMod(index[i], *x->type.shape[i]).second);
   }
   return el.At(x, at);
 }

@@ -4,6 +4,7 @@
 // elementwise arithmetic. What no op computes is refused, with the reason.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -56,8 +57,11 @@ class Lowering {
   ExprPool& pool() { return el_.pool(); }
   std::vector<AttentionRecord>& attentions() { return attentions_; }
   std::string Explain(E e) const;   // what blocked, naming nodes
+  // The coarsest rounding of the graph's constants that the new graph has not (0: none).
+  double undone_rounding() const { return undone_rounding_; }
 
  private:
+  void UndoRounding(double unit) { undone_rounding_ = std::max(undone_rounding_, unit); }
   Result<ir::Value*> Compute(E e, const Space& space);
   Result<ir::Value*> FromLoad(E e, const Space& space);
   Result<ir::Value*> FromStridedHeads(E e, const Space& space);   // nullptr when e is not of that form
@@ -83,6 +87,7 @@ class Lowering {
   std::map<const ir::Value*, ir::Value*> imported_;
   std::vector<AttentionRecord> attentions_;
   ir::Value* positions_ = nullptr;
+  double undone_rounding_ = 0;
   int depth_ = 0;
 };
 

@@ -108,7 +108,11 @@ using Store = double (*)(double);
 double Whole(double c) { return c; }
 double Half(double c) { return HalfToFloat(FloatToHalf(static_cast<float>(c))); }
 double Brain(double c) { return BFloatToFloat(FloatToBFloat(static_cast<float>(c))); }
-constexpr Store kStores[] = {Whole, Half, Brain};
+struct Stored {
+  Store store;
+  double rounding;   // of a value in [-1, 1]
+};
+constexpr Stored kStored[] = {{Whole, 0}, {Half, 0x1p-12}, {Brain, 0x1p-9}};
 
 struct Activation {
   std::string_view name;
@@ -142,17 +146,19 @@ std::vector<E> Below(E e, size_t limit) {
 }
 
 // The activation that e is of `leaf`, compared at points that cover both tails and
-// the bend; empty when it is none. Constants may have been rounded to 16 bits.
-std::string_view KnownActivation(const ExprPool& pool, E e, E leaf) {
+// the bend; empty when it is none. `rounding` is what its constants were stored with.
+std::string_view KnownActivation(const ExprPool& pool, E e, E leaf, double* rounding) {
   for (const Activation& act : kActivations)
-    for (const Store store : kStores) {
+    for (const Stored& stored : kStored) {
       bool equal = true;
       for (double x = -9.75; x <= 10 && equal; x += 0.5) {
-        const double want = act.f(x, store);
+        const double want = act.f(x, stored.store);
         const auto got = EvalWith(pool, e, leaf, x);
         equal = got && std::fabs(*got - want) <= 2e-6 * std::max(1.0, std::fabs(want));
       }
-      if (equal) return act.name;
+      if (!equal) continue;
+      *rounding = stored.rounding;
+      return act.name;
     }
   return {};
 }
@@ -169,8 +175,10 @@ Result<Value*> Lowering::TryActivation(E e, const Space& space) {
   for (size_t i = 1; i < nodes.size(); ++i) {
     const E leaf = nodes[i];
     if (!EvalWith(pool(), e, leaf, 0.5)) continue;  // depends on more than this leaf
-    const std::string_view kind = KnownActivation(pool(), e, leaf);
+    double rounding = 0;
+    const std::string_view kind = KnownActivation(pool(), e, leaf, &rounding);
     if (kind.empty()) continue;
+    UndoRounding(rounding);
     HST_ASSIGN_OR_RETURN(Value * row, Rows(leaf, space));
     return Emit("act", {row}, {{"kind", std::string(kind)}}, e->origin, space.cols());
   }

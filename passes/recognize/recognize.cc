@@ -43,6 +43,12 @@ class Recognizer {
       return Unsupported(all);
     }
     for (size_t i = 0; i < outputs_.size(); ++i) target_.AddOutput(outputs_[i], graph_.output_names()[i]);
+    // A rounding of a table or constant reaches the outputs some times over.
+    if (lower_.undone_rounding() > 0) {
+      constexpr double kTimes = 16;
+      context_.Widen(kTimes * lower_.undone_rounding());
+      context_.Note("constants that the model rounds to 16 bits (rotary tables, GELU) are used as they were before");
+    }
     context_.Count("attentions", static_cast<int64_t>(lower_.attentions().size()));
     graph_.Swap(target_);
     return {};

@@ -96,6 +96,7 @@ Result<Value*> Lowering::TryRope(E e, const Space& space) {
   RopeMatcher matcher(*this, space);
   const auto finish = [&](const Frequencies& f, E x, int64_t rotary, bool interleaved) -> Result<Value*> {
     HST_ASSIGN_OR_RETURN(Value * row, Rows(x, space));
+    UndoRounding(f.rounding);
     const std::string content = StrCat("inv_freq ") + std::string(reinterpret_cast<const char*>(f.inv_freq.data()), f.inv_freq.size() * sizeof(float));
     Value*& table = vectors_[content];
     if (!table) table = target_.AddWeight("rope.inv_freq", ir::Tensor::From<float>({static_cast<int64_t>(f.inv_freq.size())}, f.inv_freq));

@@ -119,7 +119,7 @@ std::optional<Frequencies> Stored(ExprPool& pool, E cosine, E sine, const Poly& 
   // An entry's own rounding (twice `unit` between 1 and 2, where a scaled table may lie),
   // and what is left of it in the frequency.
   const double rounding = coarse ? 3 * unit : 2e-6;
-  Frequencies f;
+  Frequencies f{.rounding = coarse ? unit : 0};
   for (int64_t k = 0; k < count; ++k) {
     const auto at_c = EvalConst(pool, pool.Int(c->column), {{var, k}}), at_s = EvalConst(pool, pool.Int(s->column), {{var, k}});
     if (!at_c || !at_s) return std::nullopt;

@@ -13,6 +13,7 @@ namespace hasten::recognize {
 struct Frequencies {
   std::vector<float> inv_freq;
   double scale = 1;
+  double rounding = 0;   // of the 16-bit type that the table was stored in; 0: none
   friend bool operator==(const Frequencies&, const Frequencies&) = default;
 };
 

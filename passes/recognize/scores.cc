@@ -138,9 +138,9 @@ std::optional<Scores> ParseScores(ExprPool& pool, E e, const Poly& q, const Poly
   for (const auto& [f, below] : Factors(sum->args[0])) {
     if (f->kind == Kind::kConst) { outer = below ? outer / f->c : outer * f->c; continue; }
     const bool in_q = UsesPoly(pool, f, q), in_k = UsesPoly(pool, f, k);
-    if (below || (in_q && in_k)) { *why = StrCat("a factor of the dot product belongs to neither queries nor keys: ", pool.ToString(f, 4)); return std::nullopt; }
+    if (in_q && in_k) { *why = StrCat("a factor of the dot product belongs to queries and keys at once: ", pool.ToString(f, 4)); return std::nullopt; }
     E& side = in_k ? out.key : out.query;  // what depends on neither (a norm's gain) may stand on either side
-    side = pool.Binary(Op::kMul, side, f);
+    side = pool.Binary(below ? Op::kDiv : Op::kMul, side, f);
   }
   out.scale = outer;
   return out;

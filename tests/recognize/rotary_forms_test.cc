@@ -164,6 +164,17 @@ TEST(RotaryForms, NormsBeforePairs) {
   EXPECT_TRUE(Accepts(f, false, &why)) << why;
 }
 
+TEST(RotaryForms, NormsAfterTheTurnAndClippedHeads) {
+  Form f;   // queries and keys are scaled by a root of their own, and by gains that neither depends on
+  f.after = "%X_u = rms_normalization(%X_r, @gain) {axis = -1, epsilon = 1e-05} : f32[B,2,S,8]\n %X_f = identity(%X_u) : f32[B,2,S,8]";
+  f.weights.emplace_back("gain", forms::Random({8}, 3));
+  std::string why;
+  EXPECT_TRUE(Accepts(f, false, &why)) << why;
+  Form clipped{.norm = "%X_t = clip(%X_h, @least, @most) : f32[B,2,S,8]"};
+  clipped.weights = {{"least", ir::Tensor::Scalar(-0.5f)}, {"most", ir::Tensor::Scalar(0.75f)}};
+  EXPECT_TRUE(Accepts(clipped, false, &why)) << why;
+}
+
 // Tables [rows, 4] of cosine and sine of position * frequency, rounded by `round`.
 struct Stored {
   std::vector<float> cosine, sine;
@@ -209,6 +220,17 @@ TEST(RotaryForms, FrequenciesOfRoundedTablesAreRecovered) {
   const double want[] = {1.0, 0.1, 0.01, 0.001};
   for (int64_t k = 0; k < 4; ++k)  // the last row's angle is then right to a quarter of fp16's rounding
     EXPECT_NEAR(rope->input(2)->weight().At(k) * kRows, want[k] * kRows, 0x1p-12 / 4) << k;
+}
+
+// A pass that puts rounding right says so, or the numeric check would call it wrong.
+TEST(RotaryForms, UndoneRoundingWidensTheBound) {
+  for (const auto round : {AsStored, AsHalf}) {
+    const auto graph = Build(StoredForm(300, MakeTables(300, round)));
+    PassContext context;
+    ASSERT_TRUE(graph && Recognize(*graph, context).ok());
+    EXPECT_EQ(context.widened(), round == AsHalf ? 16 * 0x1p-12 : 0);
+    EXPECT_EQ(context.notes().empty(), round != AsHalf);
+  }
 }
 
 TEST(RotaryForms, StoredTablesThatAreNoRotationAreRefused) {
