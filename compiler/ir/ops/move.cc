@@ -56,8 +56,8 @@ Status InferConcat(InferContext& c) {
   for (size_t i = 0; i < n; ++i) {
     auto v = c.Values(i);
     if (!v) {
-      const Dim& length = c.Shape(i)[0];
-      if (!length || !length->IsConst() || length->ConstTerm() > static_cast<int64_t>(kMaxTrackedElements)) return {};
+      const Dim length = c.Ranked(i) ? c.Shape(i)[0] : Dim();
+      if (!length || !length->IsConst() || length->ConstTerm() < 0 || length->ConstTerm() > static_cast<int64_t>(kMaxTrackedElements)) return {};
       v = UnknownDims(static_cast<size_t>(length->ConstTerm()));
     }
     elements.insert(elements.end(), v->begin(), v->end());
