@@ -1,8 +1,10 @@
 // The pool behind threads.h. A region is a gate: the caller opens it, workers
-// that are awake walk in and take tiles from one counter, the caller closes it
-// when the tiles are gone and waits only for those inside. A worker that sleeps
-// through a short region therefore costs it nothing. No atomics on data, no
-// state outside the pool; threads beyond the number of cores are merely useless.
+// that are awake walk in and take tiles, the caller closes it when the tiles are
+// gone and waits only for those inside. A worker that sleeps through a short
+// region therefore costs it nothing. Every thread has a stretch of tiles of its
+// own, so that it reads weights in one stream, and takes pieces of the others'
+// stretches when its own is done. No atomics on data, no state outside the pool;
+// threads beyond the number of cores are merely useless.
 #include "runtime/base/threads.h"
 
 #include <immintrin.h>
@@ -60,27 +62,47 @@ class Backoff {
 }  // namespace
 
 struct ThreadPool::State {
-  // Each on its own cache line: the counter is written by every thread, the
-  // gate is polled by idle ones, the job is only read.
-  alignas(64) std::atomic<int64_t> next{0};
+  // Each on its own cache line: a stretch's counter is written by its thread and,
+  // at the end, by those that help it; the gate is polled by idle ones, the job
+  // is only read.
+  struct alignas(64) Stretch {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
   alignas(64) std::atomic<uint64_t> gate{0};
   struct alignas(64) Job {
-    int64_t tiles = 0, chunk = 1;
+    int64_t chunk = 1;
     TileFn fn = nullptr;
     void* ctx = nullptr;
   } job;
+  std::vector<Stretch> stretches;  // one a thread
   alignas(64) std::atomic<int> sleepers{0};
   std::atomic<bool> stop{false};
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<std::thread> workers;
 
+  void ShareOut(int64_t tiles) {
+    const int64_t threads = static_cast<int64_t>(stretches.size());
+    for (int64_t t = 0; t < threads; ++t) {
+      Stretch& s = stretches[static_cast<size_t>(t)];
+      s.next.store(tiles * t / threads, std::memory_order_relaxed);
+      s.end = tiles * (t + 1) / threads;
+    }
+  }
+
+  // The thread's own stretch, then what is left of the others'.
   void TakeTiles(int thread) {
     const Job j = job;
-    for (;;) {
-      const int64_t begin = next.fetch_add(j.chunk, std::memory_order_relaxed);
-      if (begin >= j.tiles) return;
-      j.fn(j.ctx, begin, std::min(begin + j.chunk, j.tiles), thread);
+    const size_t own = static_cast<size_t>(thread);
+    for (size_t i = 0; i < stretches.size(); ++i) {
+      Stretch& s = stretches[(own + i) % stretches.size()];
+      for (;;) {
+        if (s.next.load(std::memory_order_relaxed) >= s.end) break;  // leaves a finished stretch's line alone
+        const int64_t begin = s.next.fetch_add(j.chunk, std::memory_order_relaxed);
+        if (begin >= s.end) break;
+        j.fn(j.ctx, begin, std::min(begin + j.chunk, s.end), thread);
+      }
     }
   }
 
@@ -143,6 +165,7 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::Create(int threads) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   Status status;
+  pool->state_->stretches = std::vector<State::Stretch>(static_cast<size_t>(threads));
   try {
     pool->state_->workers.reserve(static_cast<size_t>(threads - 1));
     for (int i = 1; i < threads; ++i)
@@ -172,8 +195,8 @@ void ThreadPool::Run(int64_t tiles, int64_t grain, TileFn fn, void* ctx) {
   // Four pieces a thread, so that a core busy elsewhere slows only its own share.
   const int64_t chunk = std::clamp<int64_t>(tiles / (4 * threads()), 1, std::max<int64_t>(grain, 1));
   if (s.workers.empty() || tiles <= chunk) return fn(ctx, 0, tiles, 0);
-  s.job = {tiles, chunk, fn, ctx};
-  s.next.store(0, std::memory_order_relaxed);
+  s.job = {chunk, fn, ctx};
+  s.ShareOut(tiles);
   s.gate.fetch_add(kRegion + kOpen, std::memory_order_seq_cst);
   s.WakeSleepers();
   s.TakeTiles(0);
