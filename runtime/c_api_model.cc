@@ -61,6 +61,7 @@ hst_status hst_model_open(const char* path, const hst_model_options* options, hs
     HST_ASSIGN_OR_RETURN(const hst_model_options o, ReadOptions<hst_model_options>(options, HST_MODEL_OPTIONS_INIT));
     hasten::ModelOptions mo;
     mo.verify_digests = o.verify != 0;
+    mo.huge_pages = o.small_pages == 0;
     if (o.isa) {
       HST_ASSIGN_OR_RETURN(mo.isa, hasten::ParseIsa(o.isa));
     }

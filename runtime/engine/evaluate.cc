@@ -160,6 +160,7 @@ Status Context::RunStep() {
   step.sequence_count = static_cast<int64_t>(step_items_.size());
   step.rope = rope_->pointers;
   step.runner = runner_.get();
+  model_->CountStep();
   const auto instructions = model_->instructions();
   for (size_t i = 0; i < instructions.size(); ++i) {
     if (cancel_ && cancel_->load(std::memory_order_relaxed)) return Status(Code::kCancelled, "evaluate: cancelled");

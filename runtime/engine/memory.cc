@@ -14,6 +14,7 @@ namespace hasten {
 namespace {
 
 constexpr uint64_t kPage = 4096, kLine = 64;
+constexpr uint64_t kHugeFrom = uint64_t{8} << 20;
 
 // Of the mapping: a guard page, the memory in whole pages, a guard page.
 Checked MappedBytes(uint64_t bytes) { return Checked(bytes).AlignUp(kPage) + 2 * kPage; }
@@ -34,6 +35,8 @@ Result<Pages> Pages::Allocate(uint64_t bytes, const char* what) {
     munmap(m, mapped.value());
     return refuse(error);
   }
+  // Fewer page-table walks for long caches; where there are no huge pages nothing is lost.
+  if (lines.value() >= kHugeFrom) madvise(begin, mapped.value() - 2 * kPage, MADV_HUGEPAGE);
   p.size_ = lines.value();
   p.data_ = begin + (mapped.value() - 2 * kPage - p.size_);  // ends where the guard page begins
   return p;

@@ -47,6 +47,8 @@ Result<std::shared_ptr<const Model>> Model::Open(const std::string& path, const 
   std::shared_ptr<Model> m(new Model);
   HST_ASSIGN_OR_RETURN(m->file_, ArtifactFile::Open(path));
   if (options.verify_digests) HST_RETURN_IF_ERROR(m->file_->VerifyDigests());
+  if (options.huge_pages && m->file_->weights().size() >= HugeWeights::kLeastBytes)
+    m->huge_weights_ = std::make_unique<HugeWeights>(m->file_->weights());
   if (Status s = m->Bind(options); !s.ok()) return std::move(s).Annotate(path);
   return std::shared_ptr<const Model>(std::move(m));
 }

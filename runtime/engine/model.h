@@ -13,6 +13,7 @@
 
 #include "runtime/base/isa.h"
 #include "runtime/base/status.h"
+#include "runtime/engine/huge_weights.h"
 #include "runtime/engine/instruction.h"
 #include "runtime/format/artifact.h"
 #include "runtime/kernels/attention/contract.h"
@@ -24,6 +25,7 @@ class Tokenizer;
 struct ModelOptions {
   std::optional<Isa> isa;       // absent: the best that the machine has
   bool verify_digests = false;  // read the whole file first (ArtifactFile::VerifyDigests)
+  bool huge_pages = true;       // move weights that are read often to huge pages (HugeWeights)
 };
 
 // Cosine and sine tables, by table index, for positions below `positions`.
@@ -55,6 +57,11 @@ class Model {
   // when first asked for and shared. Thread-safe; throws std::bad_alloc.
   std::shared_ptr<const RopeTables> Rope(int64_t positions) const;
 
+  // A step of the program has run, and read the weights. Thread-safe.
+  void CountStep() const {
+    if (huge_weights_) huge_weights_->CountRead();
+  }
+
   // The artifact's tokenizer, opened when first asked for. kUnsupported when the
   // artifact has none. Thread-safe; lives as long as the model.
   Result<const Tokenizer*> tokenizer() const;
@@ -64,6 +71,7 @@ class Model {
   Status Bind(const ModelOptions& options);
 
   std::shared_ptr<const ArtifactFile> file_;
+  std::unique_ptr<HugeWeights> huge_weights_;   // within file_; null: the weights stay where they are
   Isa isa_ = Isa::kScalar;
   int64_t max_positions_ = 0;
   std::vector<AttentionShape> layers_;

@@ -71,8 +71,10 @@ typedef struct hst_model_options {
   const char* isa;      /* NUL-terminated: "scalar", "avx2", "avxvnni", "avx512vnni"; NULL: best */
   hst_log_fn log;       /* called from the calling thread of hst_model_open and hst_context_create */
   void* log_user;
+  uint32_t small_pages; /* 1: never copy weights that are read often to huge pages (a private copy, faster to read) */
+  uint32_t reserved;
 } hst_model_options;
-#define HST_MODEL_OPTIONS_INIT {sizeof(hst_model_options), 0, NULL, NULL, NULL}
+#define HST_MODEL_OPTIONS_INIT {sizeof(hst_model_options), 0, NULL, NULL, NULL, 0, 0}
 
 /* Maps the artifact at `path` (NUL-terminated). The file must stay unchanged
  * while the model lives; replace artifacts by rename. `options` may be NULL. */
