@@ -62,6 +62,12 @@ HST_MATH F8 ScaleByPowerOfTwo(F8 p, F8, I8 n) {
   return p * FromBits<F8>(ShiftLeft(half + bias, 23)) * FromBits<F8>(ShiftLeft(n - half + bias, 23));
 }
 
+// The largest lane; none may be NaN.
+HST_MATH float ReduceMax(F8 a) {
+  __m128 m = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+  return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
 HST_MATH uint32_t ReduceMaxUnsigned(I8 a) {
   __m128i m = _mm_max_epu32(_mm256_castsi256_si128(a.v), _mm256_extracti128_si256(a.v, 1));
   m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));

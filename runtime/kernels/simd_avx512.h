@@ -64,6 +64,8 @@ HST_MATH I16 ShiftRightSigned(I16 a, int n) { return {_mm512_sra_epi32(a.v, _mm_
 // other widths do (Intel SDM, VSCALEFPS).
 HST_MATH F16 ScaleByPowerOfTwo(F16 p, F16 n, I16) { return _mm512_scalef_ps(p.v, n.v); }
 
+// The largest lane; none may be NaN.
+HST_MATH float ReduceMax(F16 a) { return _mm512_reduce_max_ps(a.v); }
 HST_MATH uint32_t ReduceMaxUnsigned(I16 a) {
   __m256i h = _mm256_max_epu32(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
   __m128i m = _mm_max_epu32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
