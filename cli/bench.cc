@@ -1,14 +1,18 @@
-// hasten bench: how fast an artifact loads, reads a prompt and decodes.
+// hasten bench: how fast an artifact loads, reads a prompt and decodes; what the
+// machine could do (--machine).
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "calib/abi/artifact.h"
+#include "calib/machine/machine.h"
+#include "cli/bench_report.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
 #include "cli/threads.h"
@@ -22,7 +26,7 @@ struct BenchCommand {
   std::string artifact, isa;
   int64_t prompt_tokens = 512, new_tokens = 128, rounds = 3, prefill_chunk = 0;
   int threads = 0;
-  bool json = false;
+  bool json = false, machine = false;
 };
 
 struct Series {
@@ -98,6 +102,23 @@ Status OneRound(const BenchCommand& c, const Context& context, std::vector<Serie
   return {};
 }
 
+calib::MachineOptions MachineOptionsOf(std::vector<int> threads, Progress& progress, const Context& context) {
+  calib::MachineOptions options{.threads = std::move(threads), .cancel = context.interrupted};
+  options.stage = [&progress](std::string_view name) { progress.Stage(name); };
+  return options;
+}
+
+Result<int> RunMachine(const BenchCommand& c, const Context& context) {
+  if (!c.artifact.empty())
+    return UsageError("--machine measures the machine alone; give no artifact with it");
+  Progress progress(c.json);
+  HST_ASSIGN_OR_RETURN(const calib::Machine machine,
+                       calib::MeasureMachine(MachineOptionsOf(calib::ThreadCounts(ThreadsOf(c.threads)), progress, context)));
+  progress.End();
+  HST_RETURN_IF_ERROR(WriteOut(c.json ? MachineJson(machine).dump(2) + "\n" : MachineText(machine)));
+  return 0;
+}
+
 Status Print(const BenchCommand& c, const std::vector<Series>& all) {
   nlohmann::ordered_json report;
   TextTable table;
@@ -111,6 +132,8 @@ Status Print(const BenchCommand& c, const std::vector<Series>& all) {
 }
 
 Result<int> Run(const BenchCommand& c, const Context& context) {
+  if (c.machine) return RunMachine(c, context);
+  if (c.artifact.empty()) return UsageError("bench needs an artifact or --machine\nsee: hasten bench --help");
   std::vector<Series> series = EmptySeries();
   Progress progress(c.json);
   progress.Stage(StrCat("bench: ", c.prompt_tokens, " prompt and ", c.new_tokens, " new tokens, ", ThreadsOf(c.threads), " threads"));
@@ -127,7 +150,7 @@ Result<int> Run(const BenchCommand& c, const Context& context) {
 
 Action AddBench(CLI::App& app) {
   const auto c = std::make_shared<BenchCommand>();
-  app.add_option("artifact", c->artifact, "The compiled model")->required()->type_name("out.hst");
+  app.add_option("artifact", c->artifact, "The compiled model")->type_name("out.hst");
   app.add_option("--prompt-tokens", c->prompt_tokens, "Tokens of the prompt [512]")->check(CLI::Range(int64_t{1}, int64_t{1} << 24))->type_name("N");
   app.add_option("--new-tokens", c->new_tokens, "Tokens decoded after it [128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 24))->type_name("N");
   app.add_option("--rounds", c->rounds, "Rounds; each opens the artifact anew [3]")->check(CLI::Range(int64_t{1}, int64_t{1000}))->type_name("N");
@@ -135,6 +158,7 @@ Action AddBench(CLI::App& app) {
   app.add_option("--prefill-chunk", c->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
       ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N");
   app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
+  app.add_flag("--machine", c->machine, "Measure the machine instead of an artifact: memory, multiply-adds, parallel regions");
   app.add_flag("--json", c->json, "Print best, median and rounds of every figure as JSON");
   return [c](const Context& context) { return Run(*c, context); };
 }
