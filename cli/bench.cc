@@ -1,5 +1,6 @@
 // hasten bench: how fast an artifact loads, reads a prompt and decodes; what the
-// machine could do (--machine).
+// machine could do (--machine). The artifact may be made up on the spot
+// (--synthetic).
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -12,8 +13,12 @@
 
 #include "calib/abi/artifact.h"
 #include "calib/machine/machine.h"
+#include "calib/machine/temp_folder.h"
+#include "calib/synthetic/shape.h"
+#include "calib/synthetic/write.h"
 #include "cli/bench_report.h"
 #include "cli/command.h"
+#include "cli/precision.h"
 #include "cli/terminal.h"
 #include "cli/threads.h"
 
@@ -23,7 +28,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct BenchCommand {
-  std::string artifact, isa;
+  std::string artifact, isa, synthetic, keep;
+  PrecisionOptions precision;
   int64_t prompt_tokens = 512, new_tokens = 128, rounds = 3, prefill_chunk = 0;
   int threads = 0;
   bool json = false, machine = false;
@@ -109,7 +115,7 @@ calib::MachineOptions MachineOptionsOf(std::vector<int> threads, Progress& progr
 }
 
 Result<int> RunMachine(const BenchCommand& c, const Context& context) {
-  if (!c.artifact.empty())
+  if (!c.artifact.empty() || !c.synthetic.empty())
     return UsageError("--machine measures the machine alone; give no artifact with it");
   Progress progress(c.json);
   HST_ASSIGN_OR_RETURN(const calib::Machine machine,
@@ -117,6 +123,26 @@ Result<int> RunMachine(const BenchCommand& c, const Context& context) {
   progress.End();
   HST_RETURN_IF_ERROR(WriteOut(c.json ? MachineJson(machine).dump(2) + "\n" : MachineText(machine)));
   return 0;
+}
+
+// An artifact of the shape; c.artifact becomes its path. Its file has no name and
+// lives with the writer, unless it is kept.
+Result<std::unique_ptr<ArtifactWriter>> MakeSynthetic(BenchCommand& c, const Context& context, Progress& progress) {
+  if (!c.artifact.empty()) return UsageError("--synthetic makes its own artifact; give none with it");
+  HST_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(c.precision));
+  progress.Stage(StrCat("write ", c.synthetic, " with random weights"));
+  calib::SyntheticOptions options{.shape = c.synthetic, .weights = precision.weights, .head = precision.head, .embed = precision.embed, .kv = precision.kv};
+  options.target = c.keep.empty() ? StrCat(calib::TempFolder(), "/hasten-", c.synthetic, ".hst") : c.keep;
+  options.tool_version = HASTEN_VERSION;
+  options.threads = ThreadsOf(c.threads);
+  options.update = [&progress](uint64_t done, uint64_t total) { progress.Update(done, total); };
+  options.cancel = context.interrupted;
+  HST_ASSIGN_OR_RETURN(std::unique_ptr<ArtifactWriter> writer, calib::WriteSynthetic(options));
+  c.artifact = writer->pending_path();
+  if (c.keep.empty()) return writer;
+  HST_RETURN_IF_ERROR(writer->Commit());
+  c.artifact = c.keep;
+  return writer;
 }
 
 Status Print(const BenchCommand& c, const std::vector<Series>& all) {
@@ -131,11 +157,16 @@ Status Print(const BenchCommand& c, const std::vector<Series>& all) {
   return WriteOut(c.json ? report.dump(2) + "\n" : table.Text());
 }
 
-Result<int> Run(const BenchCommand& c, const Context& context) {
+Result<int> Run(BenchCommand c, const Context& context) {
   if (c.machine) return RunMachine(c, context);
-  if (c.artifact.empty()) return UsageError("bench needs an artifact or --machine\nsee: hasten bench --help");
+  if (!c.keep.empty() && c.synthetic.empty()) return UsageError("--keep names the artifact that --synthetic makes");
+  if (c.artifact.empty() && c.synthetic.empty()) return UsageError("bench needs an artifact, --synthetic or --machine\nsee: hasten bench --help");
   std::vector<Series> series = EmptySeries();
   Progress progress(c.json);
+  std::unique_ptr<ArtifactWriter> synthetic;
+  if (!c.synthetic.empty()) {
+    HST_ASSIGN_OR_RETURN(synthetic, MakeSynthetic(c, context, progress));
+  }
   progress.Stage(StrCat("bench: ", c.prompt_tokens, " prompt and ", c.new_tokens, " new tokens, ", ThreadsOf(c.threads), " threads"));
   for (int64_t round = 0; round < c.rounds; ++round) {
     HST_RETURN_IF_ERROR(OneRound(c, context, series));
@@ -158,6 +189,9 @@ Action AddBench(CLI::App& app) {
   app.add_option("--prefill-chunk", c->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
       ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N");
   app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
+  app.add_option("--synthetic", c->synthetic, StrCat("Time random weights in the shape of a published model instead: ", calib::ShapeNames()))->type_name("SHAPE");
+  app.add_option("--keep", c->keep, "Keep the artifact that --synthetic makes")->type_name("out.hst");
+  AddPrecisionOptions(app, c->precision);
   app.add_flag("--machine", c->machine, "Measure the machine instead of an artifact: memory, multiply-adds, parallel regions");
   app.add_flag("--json", c->json, "Print best, median and rounds of every figure as JSON");
   return [c](const Context& context) { return Run(*c, context); };

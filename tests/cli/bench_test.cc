@@ -1,16 +1,70 @@
 // hasten bench: the reports that machines read, and what it refuses.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
+#include <sys/statvfs.h>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cli/run_command.h"
 
 namespace hasten::testing {
 namespace {
 
+using ::testing::HasSubstr;
 using nlohmann::json;
+
+std::vector<std::string> Tiny(std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"bench", "--synthetic", "tiny", "--prompt-tokens", "20", "--new-tokens", "4", "--rounds", "2", "--threads", "2"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::string Bytes(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(Bench, SyntheticIsKeptOnlyWhenAsked) {
+  const std::string folder = FreshFolder();
+  ::setenv("TMPDIR", folder.c_str(), 1);
+  const Outcome gone = RunHasten(Tiny({"--json"}));
+  ::unsetenv("TMPDIR");
+  ASSERT_EQ(gone.status, 0) << gone.err;
+  EXPECT_TRUE(List(folder).empty());
+  ASSERT_EQ(RunHasten(Tiny({"--keep", folder + "/a.hst"})).status, 0);
+  std::vector<std::string> one = Tiny({"--keep", folder + "/b.hst"});
+  *(std::find(one.begin(), one.end(), "--threads") + 1) = "1";
+  ASSERT_EQ(RunHasten(one).status, 0);
+  EXPECT_EQ(Bytes(folder + "/a.hst"), Bytes(folder + "/b.hst"));
+  EXPECT_EQ(RunHasten({"verify", folder + "/a.hst"}).status, 0);
+  EXPECT_THAT(RunHasten({"inspect", folder + "/a.hst"}).out, HasSubstr("from nothing"));   // no source, so no digest of one
+  EXPECT_EQ(List(folder), (std::vector<std::string>{"a.hst", "b.hst"}));
+}
+
+TEST(Bench, SyntheticLeavesNothingWhenInterrupted) {
+  const std::string folder = FreshFolder();
+  RunHow how;
+  how.interrupt_after = std::chrono::milliseconds(150);
+  const Outcome r = RunHasten({"bench", "--synthetic", "qwen3-0.6b", "--rounds", "1000", "--keep", folder + "/a.hst", "--weights", "int8"}, how);
+  EXPECT_EQ(r.status, 130) << r.err;
+  EXPECT_TRUE(List(folder).empty());
+}
+
+TEST(Bench, RefusesADiskThatIsTooSmall) {
+  struct statvfs fs = {};
+  if (statvfs("/dev/shm", &fs) != 0 || fs.f_bavail * fs.f_frsize > 30'000'000'000) GTEST_SKIP() << "needs a small /dev/shm";
+  const Outcome r = RunHasten({"bench", "--synthetic", "llama-8b", "--weights", "fp32", "--keep", "/dev/shm/hasten-test.hst"});
+  EXPECT_EQ(r.status, 4);
+  EXPECT_THAT(r.err, HasSubstr("needs 32"));
+  EXPECT_FALSE(std::filesystem::exists("/dev/shm/hasten-test.hst"));
+}
 
 TEST(Bench, MachineReport) {
   const Outcome r = RunHasten({"bench", "--machine", "--threads", "2", "--json"});
@@ -24,7 +78,9 @@ TEST(Bench, MachineReport) {
 }
 
 TEST(Bench, CombinationsThatMakeNoSense) {
-  const std::vector<std::vector<std::string>> wrong = {{"bench"}, {"bench", "--machine", "a.hst"}};
+  const std::vector<std::vector<std::string>> wrong = {
+      {"bench"}, {"bench", "--machine", "a.hst"}, {"bench", "a.hst", "--synthetic", "tiny"},
+      {"bench", "a.hst", "--keep", "b.hst"}, {"bench", "--synthetic", "gpt-9"}, {"bench", "--synthetic", "tiny", "--kv", "int3"}};
   for (const std::vector<std::string>& arguments : wrong) EXPECT_EQ(RunHasten(arguments).status, 2);
 }
 
