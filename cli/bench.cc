@@ -1,10 +1,11 @@
-// hasten bench: how fast an artifact loads, reads a prompt and decodes; what the
-// machine could do (--machine). The artifact may be made up on the spot
-// (--synthetic).
+// hasten bench: how fast an artifact loads, reads a prompt and decodes; where
+// the time goes (--profile); what the machine could do (--machine). The artifact
+// may be made up on the spot (--synthetic).
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "calib/abi/artifact.h"
 #include "calib/machine/machine.h"
 #include "calib/machine/temp_folder.h"
+#include "calib/profile/profile.h"
 #include "calib/synthetic/shape.h"
 #include "calib/synthetic/write.h"
 #include "cli/bench_report.h"
@@ -32,7 +34,7 @@ struct BenchCommand {
   PrecisionOptions precision;
   int64_t prompt_tokens = 512, new_tokens = 128, rounds = 3, prefill_chunk = 0;
   int threads = 0;
-  bool json = false, machine = false;
+  bool json = false, profile = false, machine = false;
 };
 
 struct Series {
@@ -114,9 +116,30 @@ calib::MachineOptions MachineOptionsOf(std::vector<int> threads, Progress& progr
   return options;
 }
 
+// A run of its own after the rounds: measuring instructions costs time.
+struct Profile {
+  std::vector<calib::PhaseProfile> phases;
+  calib::Machine machine;
+  Isa isa = Isa::kScalar;
+};
+
+Result<Profile> MeasureProfile(const BenchCommand& c, const Context& context, Progress& progress) {
+  Profile profile;
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(c.artifact, c.isa));
+  HST_ASSIGN_OR_RETURN(profile.isa, ParseIsa(artifact->info().isa));
+  const int threads = ThreadsOf(c.threads);
+  HST_ASSIGN_OR_RETURN(profile.machine, calib::MeasureMachine(MachineOptionsOf({threads}, progress, context)));
+  progress.Stage("profile");
+  const std::vector<int32_t> prompt = PromptOf(c.prompt_tokens, artifact->info().vocab);
+  calib::ProfileOptions options{.prompt = prompt, .new_tokens = c.new_tokens};
+  options.session = {.threads = threads, .prefill_chunk = c.prefill_chunk, .cancel = context.interrupted};
+  HST_ASSIGN_OR_RETURN(profile.phases, calib::ProfileArtifact(*artifact, options));
+  return profile;
+}
+
 Result<int> RunMachine(const BenchCommand& c, const Context& context) {
-  if (!c.artifact.empty() || !c.synthetic.empty())
-    return UsageError("--machine measures the machine alone; give no artifact with it");
+  if (!c.artifact.empty() || !c.synthetic.empty() || c.profile)
+    return UsageError("--machine measures the machine alone; give no artifact and no --profile with it");
   Progress progress(c.json);
   HST_ASSIGN_OR_RETURN(const calib::Machine machine,
                        calib::MeasureMachine(MachineOptionsOf(calib::ThreadCounts(ThreadsOf(c.threads)), progress, context)));
@@ -145,7 +168,7 @@ Result<std::unique_ptr<ArtifactWriter>> MakeSynthetic(BenchCommand& c, const Con
   return writer;
 }
 
-Status Print(const BenchCommand& c, const std::vector<Series>& all) {
+Status Print(const BenchCommand& c, const std::vector<Series>& all, const std::optional<Profile>& profile) {
   nlohmann::ordered_json report;
   TextTable table;
   table.Row({"", "best", "median", "unit"});
@@ -154,7 +177,13 @@ Status Print(const BenchCommand& c, const std::vector<Series>& all) {
     const int digits = s.larger_is_better || s.Best() < 1000 ? 1 : 0;
     table.Row({s.key, Fixed(s.Best(), digits), Fixed(s.Median(), digits), s.unit});
   }
-  return WriteOut(c.json ? report.dump(2) + "\n" : table.Text());
+  std::string text = table.Text();
+  if (profile) {
+    const ProfileReport how{profile->phases, profile->machine, ThreadsOf(c.threads), profile->isa};
+    report["profile"] = ProfileJson(how);
+    text += "\n" + ProfileText(how);
+  }
+  return WriteOut(c.json ? report.dump(2) + "\n" : text);
 }
 
 Result<int> Run(BenchCommand c, const Context& context) {
@@ -172,8 +201,12 @@ Result<int> Run(BenchCommand c, const Context& context) {
     HST_RETURN_IF_ERROR(OneRound(c, context, series));
     progress.Update(static_cast<uint64_t>(round + 1), static_cast<uint64_t>(c.rounds));
   }
+  std::optional<Profile> profile;
+  if (c.profile) {
+    HST_ASSIGN_OR_RETURN(profile, MeasureProfile(c, context, progress));
+  }
   progress.End();
-  HST_RETURN_IF_ERROR(Print(c, series));
+  HST_RETURN_IF_ERROR(Print(c, series, profile));
   return 0;
 }
 
@@ -189,6 +222,7 @@ Action AddBench(CLI::App& app) {
   app.add_option("--prefill-chunk", c->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
       ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N");
   app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
+  app.add_flag("--profile", c->profile, "Then run once more and show where the time goes, beside the machine's limits");
   app.add_option("--synthetic", c->synthetic, StrCat("Time random weights in the shape of a published model instead: ", calib::ShapeNames()))->type_name("SHAPE");
   app.add_option("--keep", c->keep, "Keep the artifact that --synthetic makes")->type_name("out.hst");
   AddPrecisionOptions(app, c->precision);

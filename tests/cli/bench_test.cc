@@ -31,6 +31,51 @@ std::string Bytes(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+TEST(Bench, ProfileHasEveryInstructionOfBothPhases) {
+  const Outcome r = RunHasten(Tiny({"--profile", "--json", "--prefill-chunk", "8"}));
+  ASSERT_EQ(r.status, 0) << r.err;
+  const json report = json::parse(r.out);
+  for (const char* key : {"prefill_tokens_per_s", "decode_tokens_per_s", "load_ms", "time_to_first_token_ms", "peak_rss_mb", "artifact_bytes"}) {
+    EXPECT_GT(report.at(key).at("median").get<double>(), 0) << key;
+    EXPECT_EQ(report.at(key).at("rounds").size(), 2u) << key;
+  }
+  const json& profile = report.at("profile");
+  EXPECT_GT(profile.at("machine").at("read").at(0).at("small_pages_gb_per_s").at("best").get<double>(), 0);
+  ASSERT_EQ(profile.at("phases").size(), 2u);
+  const json &prefill = profile["phases"][0], &decode = profile["phases"][1];
+  EXPECT_EQ(prefill.at("phase"), "prefill");
+  EXPECT_EQ(prefill.at("steps"), 3);   // 20 tokens by 8
+  EXPECT_EQ(prefill.at("tokens"), 20);
+  EXPECT_EQ(decode.at("steps"), 4);
+  double total = 0, instructions = 0;
+  for (const json& row : decode.at("instructions")) {
+    EXPECT_GT(row.at("bytes").get<double>(), 0) << row;
+    EXPECT_EQ(row.at("calls").get<int>(), 4 * row.at("instructions").get<int>()) << row;
+    total += row.at("ms").get<double>(), instructions += row.at("instructions").get<double>();
+    for (const char* key : {"kernel", "share", "gb_per_s", "gops", "limit", "roofline_ms", "roofline_share", "weight_bytes"}) EXPECT_TRUE(row.contains(key));
+  }
+  EXPECT_NEAR(total, decode.at("instructions_ms").get<double>(), 1e-6);
+  EXPECT_NEAR(decode["evaluate_ms"].get<double>() - total, decode.at("outside_ms").get<double>(), 1e-6);
+  EXPECT_GE(decode["outside_ms"].get<double>(), 0);
+  EXPECT_GT(decode.at("sampling_ms").get<double>(), 0);
+  EXPECT_GT(instructions, 20);
+}
+
+// Multiply-adds of one decoded token, from the shape alone.
+TEST(Bench, ProfileCountsTheShapesMultiplyAdds) {
+  const Outcome r = RunHasten(Tiny({"--profile", "--json"}));
+  ASSERT_EQ(r.status, 0) << r.err;
+  double linear = 0, attention = 0;
+  const json report = json::parse(r.out);
+  for (const json& row : report["profile"]["phases"][1]["instructions"]) {
+    if (row["op"] == "Linear") linear += row["multiply_adds"].get<double>();
+    if (row["op"] == "Attention") attention += row["multiply_adds"].get<double>();
+  }
+  const double layer = 72 * (64 + 32 + 32) + 64 * 72 + 72 * 208 + 104 * 72;
+  EXPECT_EQ(linear, 4 * (2 * layer + 250 * 72));
+  EXPECT_EQ(attention, 2.0 * 4 * (16 + 16) * (21 + 22 + 23 + 24));   // layers, heads, q k and p v, keys
+}
+
 TEST(Bench, SyntheticIsKeptOnlyWhenAsked) {
   const std::string folder = FreshFolder();
   ::setenv("TMPDIR", folder.c_str(), 1);
@@ -79,7 +124,7 @@ TEST(Bench, MachineReport) {
 
 TEST(Bench, CombinationsThatMakeNoSense) {
   const std::vector<std::vector<std::string>> wrong = {
-      {"bench"}, {"bench", "--machine", "a.hst"}, {"bench", "a.hst", "--synthetic", "tiny"},
+      {"bench"}, {"bench", "--machine", "a.hst"}, {"bench", "--machine", "--profile"}, {"bench", "a.hst", "--synthetic", "tiny"},
       {"bench", "a.hst", "--keep", "b.hst"}, {"bench", "--synthetic", "gpt-9"}, {"bench", "--synthetic", "tiny", "--kv", "int3"}};
   for (const std::vector<std::string>& arguments : wrong) EXPECT_EQ(RunHasten(arguments).status, 2);
 }
