@@ -1,15 +1,26 @@
-// hasten bench: how fast an artifact loads, reads a prompt and decodes.
+// hasten bench: how fast an artifact loads, reads a prompt and decodes; where
+// the time goes (--profile); what the machine could do (--machine). The artifact
+// may be made up on the spot (--synthetic).
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "calib/abi/artifact.h"
+#include "calib/machine/machine.h"
+#include "calib/machine/temp_folder.h"
+#include "calib/profile/profile.h"
+#include "calib/synthetic/shape.h"
+#include "calib/synthetic/write.h"
+#include "cli/bench_report.h"
 #include "cli/command.h"
+#include "cli/precision.h"
 #include "cli/terminal.h"
 #include "cli/threads.h"
 
@@ -19,10 +30,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct BenchCommand {
-  std::string artifact, isa;
+  std::string artifact, isa, synthetic, keep;
+  PrecisionOptions precision;
   int64_t prompt_tokens = 512, new_tokens = 128, rounds = 3, prefill_chunk = 0;
   int threads = 0;
-  bool json = false;
+  bool json = false, profile = false, machine = false;
 };
 
 struct Series {
@@ -98,7 +110,65 @@ Status OneRound(const BenchCommand& c, const Context& context, std::vector<Serie
   return {};
 }
 
-Status Print(const BenchCommand& c, const std::vector<Series>& all) {
+calib::MachineOptions MachineOptionsOf(std::vector<int> threads, Progress& progress, const Context& context) {
+  calib::MachineOptions options{.threads = std::move(threads), .cancel = context.interrupted};
+  options.stage = [&progress](std::string_view name) { progress.Stage(name); };
+  return options;
+}
+
+// A run of its own after the rounds: measuring instructions costs time.
+struct Profile {
+  std::vector<calib::PhaseProfile> phases;
+  calib::Machine machine;
+  Isa isa = Isa::kScalar;
+};
+
+Result<Profile> MeasureProfile(const BenchCommand& c, const Context& context, Progress& progress) {
+  Profile profile;
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(c.artifact, c.isa));
+  HST_ASSIGN_OR_RETURN(profile.isa, ParseIsa(artifact->info().isa));
+  const int threads = ThreadsOf(c.threads);
+  HST_ASSIGN_OR_RETURN(profile.machine, calib::MeasureMachine(MachineOptionsOf({threads}, progress, context)));
+  progress.Stage("profile");
+  const std::vector<int32_t> prompt = PromptOf(c.prompt_tokens, artifact->info().vocab);
+  calib::ProfileOptions options{.prompt = prompt, .new_tokens = c.new_tokens};
+  options.session = {.threads = threads, .prefill_chunk = c.prefill_chunk, .cancel = context.interrupted};
+  HST_ASSIGN_OR_RETURN(profile.phases, calib::ProfileArtifact(*artifact, options));
+  return profile;
+}
+
+Result<int> RunMachine(const BenchCommand& c, const Context& context) {
+  if (!c.artifact.empty() || !c.synthetic.empty() || c.profile)
+    return UsageError("--machine measures the machine alone; give no artifact and no --profile with it");
+  Progress progress(c.json);
+  HST_ASSIGN_OR_RETURN(const calib::Machine machine,
+                       calib::MeasureMachine(MachineOptionsOf(calib::ThreadCounts(ThreadsOf(c.threads)), progress, context)));
+  progress.End();
+  HST_RETURN_IF_ERROR(WriteOut(c.json ? MachineJson(machine).dump(2) + "\n" : MachineText(machine)));
+  return 0;
+}
+
+// An artifact of the shape; c.artifact becomes its path. Its file has no name and
+// lives with the writer, unless it is kept.
+Result<std::unique_ptr<ArtifactWriter>> MakeSynthetic(BenchCommand& c, const Context& context, Progress& progress) {
+  if (!c.artifact.empty()) return UsageError("--synthetic makes its own artifact; give none with it");
+  HST_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(c.precision));
+  progress.Stage(StrCat("write ", c.synthetic, " with random weights"));
+  calib::SyntheticOptions options{.shape = c.synthetic, .weights = precision.weights, .head = precision.head, .embed = precision.embed, .kv = precision.kv};
+  options.target = c.keep.empty() ? StrCat(calib::TempFolder(), "/hasten-", c.synthetic, ".hst") : c.keep;
+  options.tool_version = HASTEN_VERSION;
+  options.threads = ThreadsOf(c.threads);
+  options.update = [&progress](uint64_t done, uint64_t total) { progress.Update(done, total); };
+  options.cancel = context.interrupted;
+  HST_ASSIGN_OR_RETURN(std::unique_ptr<ArtifactWriter> writer, calib::WriteSynthetic(options));
+  c.artifact = writer->pending_path();
+  if (c.keep.empty()) return writer;
+  HST_RETURN_IF_ERROR(writer->Commit());
+  c.artifact = c.keep;
+  return writer;
+}
+
+Status Print(const BenchCommand& c, const std::vector<Series>& all, const std::optional<Profile>& profile) {
   nlohmann::ordered_json report;
   TextTable table;
   table.Row({"", "best", "median", "unit"});
@@ -107,19 +177,36 @@ Status Print(const BenchCommand& c, const std::vector<Series>& all) {
     const int digits = s.larger_is_better || s.Best() < 1000 ? 1 : 0;
     table.Row({s.key, Fixed(s.Best(), digits), Fixed(s.Median(), digits), s.unit});
   }
-  return WriteOut(c.json ? report.dump(2) + "\n" : table.Text());
+  std::string text = table.Text();
+  if (profile) {
+    const ProfileReport how{profile->phases, profile->machine, ThreadsOf(c.threads), profile->isa};
+    report["profile"] = ProfileJson(how);
+    text += "\n" + ProfileText(how);
+  }
+  return WriteOut(c.json ? report.dump(2) + "\n" : text);
 }
 
-Result<int> Run(const BenchCommand& c, const Context& context) {
+Result<int> Run(BenchCommand c, const Context& context) {
+  if (c.machine) return RunMachine(c, context);
+  if (!c.keep.empty() && c.synthetic.empty()) return UsageError("--keep names the artifact that --synthetic makes");
+  if (c.artifact.empty() && c.synthetic.empty()) return UsageError("bench needs an artifact, --synthetic or --machine\nsee: hasten bench --help");
   std::vector<Series> series = EmptySeries();
   Progress progress(c.json);
+  std::unique_ptr<ArtifactWriter> synthetic;
+  if (!c.synthetic.empty()) {
+    HST_ASSIGN_OR_RETURN(synthetic, MakeSynthetic(c, context, progress));
+  }
   progress.Stage(StrCat("bench: ", c.prompt_tokens, " prompt and ", c.new_tokens, " new tokens, ", ThreadsOf(c.threads), " threads"));
   for (int64_t round = 0; round < c.rounds; ++round) {
     HST_RETURN_IF_ERROR(OneRound(c, context, series));
     progress.Update(static_cast<uint64_t>(round + 1), static_cast<uint64_t>(c.rounds));
   }
+  std::optional<Profile> profile;
+  if (c.profile) {
+    HST_ASSIGN_OR_RETURN(profile, MeasureProfile(c, context, progress));
+  }
   progress.End();
-  HST_RETURN_IF_ERROR(Print(c, series));
+  HST_RETURN_IF_ERROR(Print(c, series, profile));
   return 0;
 }
 
@@ -127,7 +214,7 @@ Result<int> Run(const BenchCommand& c, const Context& context) {
 
 Action AddBench(CLI::App& app) {
   const auto c = std::make_shared<BenchCommand>();
-  app.add_option("artifact", c->artifact, "The compiled model")->required()->type_name("out.hst");
+  app.add_option("artifact", c->artifact, "The compiled model")->type_name("out.hst");
   app.add_option("--prompt-tokens", c->prompt_tokens, "Tokens of the prompt [512]")->check(CLI::Range(int64_t{1}, int64_t{1} << 24))->type_name("N");
   app.add_option("--new-tokens", c->new_tokens, "Tokens decoded after it [128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 24))->type_name("N");
   app.add_option("--rounds", c->rounds, "Rounds; each opens the artifact anew [3]")->check(CLI::Range(int64_t{1}, int64_t{1000}))->type_name("N");
@@ -135,6 +222,11 @@ Action AddBench(CLI::App& app) {
   app.add_option("--prefill-chunk", c->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
       ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N");
   app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
+  app.add_flag("--profile", c->profile, "Then run once more and show where the time goes, beside the machine's limits");
+  app.add_option("--synthetic", c->synthetic, StrCat("Time random weights in the shape of a published model instead: ", calib::ShapeNames()))->type_name("SHAPE");
+  app.add_option("--keep", c->keep, "Keep the artifact that --synthetic makes")->type_name("out.hst");
+  AddPrecisionOptions(app, c->precision);
+  app.add_flag("--machine", c->machine, "Measure the machine instead of an artifact: memory, multiply-adds, parallel regions");
   app.add_flag("--json", c->json, "Print best, median and rounds of every figure as JSON");
   return [c](const Context& context) { return Run(*c, context); };
 }

@@ -1,7 +1,6 @@
 // hasten compile: an ONNX model to one .hst file.
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -9,6 +8,7 @@
 #include "calib/compile/driver.h"
 #include "cli/command.h"
 #include "cli/pass_options.h"
+#include "cli/precision.h"
 #include "cli/terminal.h"
 #include "cli/threads.h"
 
@@ -16,34 +16,19 @@ namespace hasten::cli {
 namespace {
 
 struct CompileCommand {
-  std::string model, output, weights = "int4:64", head, embed, kv;
+  std::string model, output;
+  PrecisionOptions precision;
   int threads = 0;
   bool json = false, no_tokenizer = false;
   PassOptions passes;
 };
 
-Result<std::optional<KvType>> ParseKv(const std::string& name) {
-  if (name.empty()) return std::optional<KvType>();
-  if (name == "int8") return std::optional(KvType::kI8);
-  if (name == "fp16") return std::optional(KvType::kF16);
-  if (name == "fp32") return std::optional(KvType::kF32);
-  return UsageError("--kv ", name, ": the cache is int8, fp16 or fp32");
-}
-
-Result<std::optional<Scheme>> OptionalScheme(const std::string& name) {
-  if (name.empty()) return std::optional<Scheme>();
-  HST_ASSIGN_OR_RETURN(const Scheme scheme, ParseScheme(name));
-  return std::optional<Scheme>(scheme);
-}
-
 Result<calib::CompileOptions> OptionsOf(const CompileCommand& c, const Context& context) {
   calib::CompileOptions options;
   options.model = c.model;
   options.output = c.output;
-  HST_ASSIGN_OR_RETURN(options.weights, ParseScheme(c.weights));
-  HST_ASSIGN_OR_RETURN(options.head, OptionalScheme(c.head));
-  HST_ASSIGN_OR_RETURN(options.embed, OptionalScheme(c.embed));
-  HST_ASSIGN_OR_RETURN(options.kv, ParseKv(c.kv));
+  HST_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(c.precision));
+  options.weights = precision.weights, options.head = precision.head, options.embed = precision.embed, options.kv = precision.kv;
   options.threads = ThreadsOf(c.threads);
   options.tokenizer = !c.no_tokenizer;
   options.tool_version = HASTEN_VERSION;
@@ -99,11 +84,7 @@ Action AddCompile(CLI::App& app) {
   const auto c = std::make_shared<CompileCommand>();
   app.add_option("model", c->model, "A folder with model.onnx and tokenizer.json, or an .onnx file")->required()->type_name("MODEL");
   app.add_option("-o,--output", c->output, "The artifact to write")->required()->type_name("out.hst");
-  const char* group = "Precision";
-  app.add_option("--weights", c->weights, "int4:G, int8:G (G: 32, 64, 128), int8 per channel, fp16, fp32 [int4:64]")->type_name("SCHEME")->group(group);
-  app.add_option("--head", c->head, "Of the last linear [--weights, but int8:64 for INT4]")->type_name("SCHEME")->group(group);
-  app.add_option("--embed", c->embed, "Of the token table [--head]; one shared with the head is stored once")->type_name("SCHEME")->group(group);
-  app.add_option("--kv", c->kv, "Of the KV cache: int8, fp16, fp32 [int8; for fp16 and fp32 weights the same as these]")->type_name("TYPE")->group(group);
+  AddPrecisionOptions(app, c->precision);
   app.add_flag("--no-tokenizer", c->no_tokenizer, "Leave the tokenizer out; the artifact takes token ids only");
   app.add_option("--threads", c->threads, "Threads [one a core]; the bytes of the result do not depend on it")
       ->check(CLI::Range(1, 256))->type_name("N");

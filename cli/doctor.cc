@@ -1,13 +1,12 @@
 // hasten doctor: the machine as hasten sees it, and what it would use of it.
 #include <charconv>
-#include <fstream>
 #include <memory>
 #include <set>
 #include <string>
 
 #include <nlohmann/json.hpp>
-#include <sched.h>
 
+#include "calib/machine/proc.h"
 #include "cli/command.h"
 #include "cli/kernel_rows.h"
 #include "cli/terminal.h"
@@ -16,38 +15,19 @@
 namespace hasten::cli {
 namespace {
 
-// The value of the first "key   : value" line of a /proc file; "" when absent.
-std::string ProcValue(const char* path, std::string_view key) {
-  std::ifstream in(path);
-  for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with(key)) continue;
-    const size_t colon = line.find(':');
-    if (colon == std::string::npos) continue;
-    const size_t begin = line.find_first_not_of(" \t", colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin);
-  }
-  return "";
-}
-
 // "24018 kB" of /proc/meminfo in bytes; 0 when unreadable.
 uint64_t MemoryBytes(std::string_view key) {
-  const std::string text = ProcValue("/proc/meminfo", key);
+  const std::string text = calib::ProcValue("/proc/meminfo", key);
   uint64_t kilobytes = 0;
   std::from_chars(text.data(), text.data() + text.size(), kilobytes);
   return kilobytes * 1024;
 }
 
-int UsableCores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-}
-
 nlohmann::ordered_json Examine() {
   nlohmann::ordered_json report;
   report["version"] = VersionLine();
-  report["cpu"] = ProcValue("/proc/cpuinfo", "model name");
-  report["cores"] = UsableCores();
+  report["cpu"] = calib::ProcValue("/proc/cpuinfo", "model name");
+  report["cores"] = calib::UsableCores();
   report["memory_bytes"] = MemoryBytes("MemTotal");
   report["memory_available_bytes"] = MemoryBytes("MemAvailable");
   report["isa_best"] = IsaName(BestIsa());

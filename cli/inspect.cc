@@ -59,7 +59,8 @@ std::string Summary(const Json& report) {
   head.Row({"program", StrCat(report["instructions"].size(), " instructions: ", InstructionSummary(report))});
   head.Row({"memory", StrCat(Show(report["arena_bytes_per_row"]), " bytes a row, in ", Show(report["buffers"]), " buffers")});
   head.Row({"end tokens", Show(report["generation"]["eos_ids"])});
-  head.Row({"made by", StrCat("hasten ", Show(report["provenance"]["tool_version"]), " from sha256:", Show(report["provenance"]["source_sha256"]))});
+  const std::string source = Show(report["provenance"]["source_sha256"]);
+  head.Row({"made by", StrCat("hasten ", Show(report["provenance"]["tool_version"]), source.empty() ? " from nothing" : " from sha256:" + source)});
   head.Row({"recipe", Show(report["provenance"]["recipe"])});
   TextTable sections;
   sections.Row({"section", "offset", "bytes", "sha256"});

@@ -4,6 +4,7 @@
 
 #include "runtime/base/sha256.h"
 #include "runtime/c_handles.h"
+#include "runtime/engine/cost.h"
 #include "runtime/engine/tokenizer/tokenizer.h"
 #include "runtime/format/model_info_generated.h"
 
@@ -155,7 +156,10 @@ hst_status hst_model_get_instruction(const hst_model* model, uint32_t instructio
     const auto bound = model->model->instructions();
     if (instruction >= bound.size()) return UsageError("instruction ", instruction, " of ", bound.size());
     const hasten::fb::Instr& i = *model->model->program().instrs()->Get(instruction);
-    return WriteInfo(info, {0, hasten::fb::EnumNameOp(i.op_type()), bound[instruction]->kernel(), OrEmpty(i.loc())});
+    const hasten::InstructionCost c = hasten::CostOf(model->model->program(), model->model->layers(), i);
+    return WriteInfo(info, {0, hasten::fb::EnumNameOp(i.op_type()), bound[instruction]->kernel(), OrEmpty(i.loc()), c.output_rows,
+                            static_cast<uint32_t>(c.arithmetic), c.weight_bytes, c.row_bytes, c.row_multiply_adds, c.key_bytes,
+                            c.key_multiply_adds, c.window});
   });
 }
 

@@ -1,5 +1,6 @@
 #include "calib/abi/artifact.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -77,6 +78,11 @@ Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const 
   artifact->info_.vocab = info.vocab;
   artifact->info_.max_positions = info.max_positions;
   artifact->info_.causal = info.causal != 0;
+  artifact->info_.instructions = info.instructions;
+  const char* isa_name = nullptr;
+  size_t isa_size = 0;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_string(artifact->model_, HST_STRING_ISA, &isa_name, &isa_size, e); }));
+  artifact->info_.isa.assign(isa_name, isa_size);
   artifact->info_.has_tokenizer = info.has_tokenizer != 0;
   HST_RETURN_IF_ERROR(FindMainOutput(artifact->model_, info.outputs, artifact->info_));
   HST_RETURN_IF_ERROR(ReadGeneration(artifact->model_, artifact->info_));
@@ -84,6 +90,13 @@ Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const 
 }
 
 Artifact::~Artifact() { hst_model_free(model_); }
+
+Result<std::vector<hst_instruction_info>> Artifact::Instructions() const {
+  std::vector<hst_instruction_info> all(info_.instructions, hst_instruction_info HST_INSTRUCTION_INFO_INIT);
+  for (uint32_t i = 0; i < info_.instructions; ++i)
+    HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_instruction(model_, i, &all[i], e); }));
+  return all;
+}
 
 Result<std::vector<int32_t>> Artifact::Encode(std::string_view text, bool special) const {
   hst_encode_options options = HST_ENCODE_OPTIONS_INIT;
@@ -111,12 +124,17 @@ Result<std::vector<int32_t>> Artifact::EncodeChat(std::string_view system, std::
 Result<std::unique_ptr<Session>> Session::Create(const Artifact& artifact, const SessionOptions& options) {
   std::unique_ptr<Session> session(new Session());
   session->output_ = artifact.info().output;
+  session->instructions_ = artifact.info().instructions;
   hst_context_options how = HST_CONTEXT_OPTIONS_INIT;
   how.threads = static_cast<uint32_t>(options.threads);
   how.prefill_chunk = options.prefill_chunk;
   how.kv_tokens = options.capacity;
+  how.profile = options.profile;
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_context_create(artifact.get(), &how, &session->context_, e); }));
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_sequence_create(session->context_, &session->sequence_, e); }));
+  hst_context_info context = HST_CONTEXT_INFO_INIT;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_context_get_info(session->context_, &context, e); }));
+  session->chunk_ = options.prefill_chunk ? std::min(options.prefill_chunk, context.max_rows) : context.max_rows;
   if (options.cancel) {
     session->watcher_ = std::jthread([context = session->context_, cancel = options.cancel](std::stop_token stop) {
       while (!stop.stop_requested() && !*cancel) std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -164,6 +182,15 @@ Result<int32_t> Session::Sample(std::span<const float> logits, std::span<const i
 Status Session::Reset() {
   length_ = 0;
   return Call([&](hst_error** e) { return hst_sequence_truncate(context_, sequence_, 0, e); });
+}
+
+Result<std::vector<uint64_t>> Session::InstructionTimes() const {
+  std::vector<uint64_t> times(instructions_);
+  for (uint32_t i = 0; i < instructions_; ++i) {
+    uint64_t calls = 0;
+    HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_get_profile(context_, i, &calls, &times[i], e); }));
+  }
+  return times;
 }
 
 Result<std::unique_ptr<TextStream>> TextStream::Create(const Artifact& artifact, std::span<const std::string> stops) {

@@ -31,6 +31,8 @@ struct ArtifactInfo {
   int64_t max_positions = 0;      // tokens of a sequence
   bool causal = true;             // false: an encoder
   bool has_tokenizer = false;
+  uint32_t instructions = 0;
+  std::string isa;                // of the kernels that run
   uint32_t output = 0;            // the main one: logits, else the first
   int32_t output_row = -1;        // the only token it has a row of; -1: it has one for each
   std::vector<int32_t> eos_ids;
@@ -50,6 +52,9 @@ class Artifact {
   const ArtifactInfo& info() const { return info_; }
   hst_model* get() const { return model_; }
 
+  // The program's instructions, in order; the strings live as long as the artifact.
+  Result<std::vector<hst_instruction_info>> Instructions() const;
+
   // Tokens of a text; `special`: with what the tokenizer puts around (BOS, CLS).
   Result<std::vector<int32_t>> Encode(std::string_view text, bool special) const;
   Result<std::string> Decode(std::span<const int32_t> tokens) const;
@@ -66,6 +71,7 @@ struct SessionOptions {
   int threads = 0;                 // 0: one a core
   int64_t prefill_chunk = 0;       // 0: the library's choice
   int64_t capacity = 0;            // tokens of the longest sequence; 0: the library's choice
+  bool profile = false;            // measure every instruction
   const std::atomic<bool>* cancel = nullptr;   // outlives the session
 };
 
@@ -96,13 +102,17 @@ class Session {
   // Forgets the sequence.
   Status Reset();
   int64_t length() const { return length_; }
+  // Most tokens of a prompt that are evaluated at once.
+  int64_t chunk() const { return chunk_; }
+  // Nanoseconds spent in each instruction since the session was made; needs options.profile.
+  Result<std::vector<uint64_t>> InstructionTimes() const;
 
  private:
   Session() = default;
   hst_context* context_ = nullptr;
   hst_sequence sequence_ = 0;
-  int64_t length_ = 0;
-  uint32_t output_ = 0;
+  int64_t length_ = 0, chunk_ = 0;
+  uint32_t output_ = 0, instructions_ = 0;
   std::jthread watcher_;        // turns the cancel flag into hst_cancel
 };
 

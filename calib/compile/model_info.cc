@@ -26,13 +26,13 @@ std::vector<std::byte> BuildModelInfo(const GenerationDefaults& g, const Provena
   std::string recipe;
   for (const auto& [key, value] : p.recipe) recipe += key + "=" + value + "\n";
   const auto version = builder.CreateString(p.tool_version);
-  const auto source = builder.CreateVector(p.source.data(), p.source.size());
+  const auto source = p.source ? builder.CreateVector(p.source->data(), p.source->size()) : 0;
   const auto recipe_at = builder.CreateString(recipe);
   const auto architecture = builder.CreateString(g.architecture);
   const auto licence = builder.CreateString(p.licence);
   fb::ProvenanceBuilder provenance(builder);
   provenance.add_tool_version(version);
-  provenance.add_source_digest(source);
+  if (p.source) provenance.add_source_digest(source);
   provenance.add_recipe(recipe_at);
   provenance.add_architecture(architecture);
   provenance.add_licence(licence);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace hasten::calib {
 
 struct Provenance {
   std::string tool_version;                       // "0.1.0"
-  Sha256Digest source{};                          // of the ONNX file and its external data
+  std::optional<Sha256Digest> source;             // of the ONNX file and its external data, if there is one
   std::map<std::string, std::string> recipe;      // the options that shape the result
   std::string licence;                            // text
 };

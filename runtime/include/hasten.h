@@ -159,13 +159,27 @@ typedef struct hst_output_info {
 #define HST_OUTPUT_INFO_INIT {sizeof(hst_output_info), 0, NULL, 0, 0}
 HST_API hst_status hst_model_get_output(const hst_model* model, uint32_t output, hst_output_info* info, hst_error** error);
 
+#define HST_ARITHMETIC_NONE 0
+#define HST_ARITHMETIC_I8 1
+#define HST_ARITHMETIC_F32 2
+
+/* The counts say what a step has to move and multiply at least: the weight once,
+ * operands and new keys a row, and for attention, cached keys and values. */
 typedef struct hst_instruction_info {
   uint32_t struct_size;
   const char* op;             /* "Linear", NUL-terminated, static */
   const char* kernel;         /* "linear_int4_avx2", NUL-terminated, static */
   const char* loc;            /* source node, NUL-terminated, borrowed, "" if none */
+  uint32_t output_rows;       /* 1: its rows are the wanted ones; 0: all tokens of the step */
+  uint32_t arithmetic;        /* HST_ARITHMETIC_...: of the multiply-adds */
+  uint64_t weight_bytes;      /* a step with at least one row */
+  uint64_t row_bytes;         /* a row */
+  uint64_t row_multiply_adds; /* a row */
+  uint64_t key_bytes;         /* a cached token that any row of a sequence sees */
+  uint64_t key_multiply_adds; /* a row and cached token that it sees */
+  int64_t window;             /* most tokens up to its own that a row sees; 0: all (and see hst_layer_info.causal) */
 } hst_instruction_info;
-#define HST_INSTRUCTION_INFO_INIT {sizeof(hst_instruction_info), NULL, NULL, NULL}
+#define HST_INSTRUCTION_INFO_INIT {sizeof(hst_instruction_info), NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0}
 HST_API hst_status hst_model_get_instruction(const hst_model* model, uint32_t instruction, hst_instruction_info* info,
                                              hst_error** error);
 

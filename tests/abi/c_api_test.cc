@@ -41,6 +41,12 @@ TEST_F(CApiTest, ModelQueries) {
   ASSERT_EQ(hst_model_get_instruction(model_, 0, &instr, error_), HST_OK);
   EXPECT_STREQ(instr.op, "Embed");
   EXPECT_STREQ(instr.loc, "embed");
+  EXPECT_EQ(instr.weight_bytes, 0u);
+  EXPECT_GE(instr.row_bytes, c.hidden * sizeof(float));
+  instr.struct_size = offsetof(hst_instruction_info, output_rows);  // a host of the first version
+  instr.row_bytes = 77;
+  ASSERT_EQ(hst_model_get_instruction(model_, 0, &instr, error_), HST_OK);
+  EXPECT_EQ(instr.row_bytes, 77u);
   const char* s = nullptr;
   size_t n = 0;
   ASSERT_EQ(hst_model_get_string(model_, HST_STRING_ARCHITECTURE, &s, &n, error_), HST_OK);
