@@ -3,6 +3,7 @@
 // waits in its page fault and then sees the same bytes on the new page.
 #include "runtime/engine/huge_weights.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -96,7 +97,10 @@ void HugeWeights::Start() {
 }
 
 void HugeWeights::MoveAll() {
-  constexpr int kNice = 10;   // tokens come first
+  // Tokens come first, whatever the priority of the thread that made this one.
+  constexpr int kNice = 10;
+  const sched_param none = {};
+  sched_setscheduler(0, SCHED_BATCH, &none);
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   const uintptr_t begin = reinterpret_cast<uintptr_t>(weights_.data()), end = begin + weights_.size();
   for (uintptr_t at = (begin + kPage - 1) / kPage * kPage; at + kPage <= end && !stop_.load(std::memory_order_relaxed); at += kPage) {
