@@ -182,16 +182,27 @@ Status Penalize(std::span<const float> logits, std::span<const int32_t> recent, 
 
 }  // namespace
 
+// Blocks of 16 apart, which compilers turn into vectors: first the largest value,
+// then the first block and the first place in it that hold it.
 int32_t Argmax(std::span<const float> logits) {
-  int32_t best = -1;
+  constexpr size_t kLanes = 16;
+  float lane[kLanes];
+  std::fill(lane, lane + kLanes, -kInf);
+  const size_t n = logits.size(), whole = n / kLanes * kLanes;
+  for (size_t i = 0; i < whole; i += kLanes)
+    for (size_t j = 0; j < kLanes; ++j) lane[j] = logits[i + j] > lane[j] ? logits[i + j] : lane[j];
   float top = -kInf;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > top || (best < 0 && logits[i] == top)) {
-      best = static_cast<int32_t>(i);
-      top = logits[i];
-    }
+  for (float v : lane) top = v > top ? v : top;
+  for (size_t i = whole; i < n; ++i) top = logits[i] > top ? logits[i] : top;
+  for (size_t i = 0; i < whole; i += kLanes) {
+    int hits = 0;
+    for (size_t j = 0; j < kLanes; ++j) hits |= logits[i + j] == top;
+    for (size_t j = 0; hits && j < kLanes; ++j)
+      if (logits[i + j] == top) return static_cast<int32_t>(i + j);
   }
-  return best;
+  for (size_t i = whole; i < n; ++i)
+    if (logits[i] == top) return static_cast<int32_t>(i);
+  return -1;
 }
 
 Status CheckSampleOptions(const SampleOptions& o) {
@@ -218,7 +229,9 @@ Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> r
   c.e = c.y + n;
   c.id = reinterpret_cast<uint32_t*>(c.e + n);
   HST_RETURN_IF_ERROR(Penalize(logits, recent, options.repetition_penalty, {c.y, n}));
-  for (size_t i = 0; i < n; ++i)
+  int broken = 0;   // without an exit from the loop, which becomes vectors
+  for (size_t i = 0; i < n; ++i) broken |= c.y[i] != c.y[i];
+  for (size_t i = 0; broken && i < n; ++i)
     if (IsNaN(c.y[i])) return BadInput("sample: the logit of token ", i, " is not a number");
   const int32_t best = Argmax({c.y, n});
   if (best < 0 || c.y[static_cast<size_t>(best)] == -kInf)

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <random>
 
 #include <gtest/gtest.h>
 
@@ -24,6 +25,19 @@ TEST(Philox, PublishedVectors) {
             (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(Philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
             (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(Argmax, IsTheFirstOfTheLargestAtEverySize) {
+  std::mt19937 rng(4);
+  for (size_t n = 1; n < 70; ++n)
+    for (int round = 0; round < 20; ++round) {
+      std::vector<float> v(n);
+      for (float& x : v) x = rng() % 9 == 0 ? NAN : static_cast<float>(static_cast<int>(rng() % 7) - 3);
+      int32_t want = -1;
+      for (size_t i = 0; i < n; ++i)
+        if (v[i] == v[i] && (want < 0 || v[i] > v[static_cast<size_t>(want)])) want = static_cast<int32_t>(i);
+      EXPECT_EQ(Argmax(v), want) << "size " << n;
+    }
 }
 
 TEST(Argmax, LowestIndexWinsAndNaNNever) {
