@@ -61,6 +61,26 @@ class Backoff {
 
 }  // namespace
 
+// A thread's part of what WillRead names, fetched a little at a time.
+class Fetcher {
+ public:
+  // Fetches some more; false when there is nothing left to fetch.
+  bool Fetch(const std::byte* data, size_t bytes, size_t thread, size_t threads) {
+    if (data != data_) data_ = data, done_ = 0;
+    const size_t begin = bytes / threads * thread;
+    const size_t end = std::min(bytes / threads, kMost);
+    if (!data || done_ >= end) return false;
+    for (int i = 0; i < kLinesAtOnce; ++i, done_ += kLine) __builtin_prefetch(data + begin + done_, 0, 2);
+    return true;
+  }
+
+ private:
+  static constexpr size_t kLine = 64, kMost = 256 << 10;   // a quarter of a second-level cache
+  static constexpr int kLinesAtOnce = 8;                    // between two looks at the gate
+  const std::byte* data_ = nullptr;
+  size_t done_ = 0;
+};
+
 struct ThreadPool::State {
   // Each on its own cache line: a stretch's counter is written by its thread and,
   // at the end, by those that help it; the gate is polled by idle ones, the job
@@ -76,6 +96,8 @@ struct ThreadPool::State {
     void* ctx = nullptr;
   } job;
   std::vector<Stretch> stretches;  // one a thread
+  alignas(64) std::atomic<const std::byte*> next_data{nullptr};   // WillRead
+  std::atomic<size_t> next_bytes{0};
   alignas(64) std::atomic<int> sleepers{0};
   std::atomic<bool> stop{false};
   std::mutex mutex;
@@ -137,9 +159,16 @@ struct ThreadPool::State {
     const ScopedFpEnv env;
     uint64_t seen = 0;
     Backoff backoff;
+    Fetcher fetcher;
+    const auto fetch = [&] {
+      return fetcher.Fetch(next_data.load(std::memory_order_relaxed), next_bytes.load(std::memory_order_relaxed),
+                           static_cast<size_t>(thread), stretches.size());
+    };
     while (!stop.load(std::memory_order_acquire)) {
       if (TryRegion(&seen, thread)) {
         backoff = Backoff();
+      } else if (fetch()) {
+        continue;
       } else if (!backoff.Pause(kYield)) {
         Sleep(seen);
         backoff = Backoff();
@@ -184,6 +213,11 @@ ThreadPool::~ThreadPool() {
   { const std::lock_guard<std::mutex> lock(state_->mutex); }
   state_->wake.notify_all();
   for (std::thread& t : state_->workers) t.join();
+}
+
+void ThreadPool::WillRead(const std::byte* data, size_t bytes) {
+  state_->next_bytes.store(bytes, std::memory_order_relaxed);
+  state_->next_data.store(data, std::memory_order_relaxed);
 }
 
 int ThreadPool::threads() const { return static_cast<int>(state_->workers.size()) + 1; }

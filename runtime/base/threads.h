@@ -29,6 +29,10 @@ class ThreadPool {
   using TileFn = void (*)(void* ctx, int64_t begin, int64_t end, int thread);
   void Run(int64_t tiles, int64_t grain, TileFn fn, void* ctx);
 
+  // What a region to come will read: threads that wait meanwhile fetch the beginning
+  // of what their stretch of tiles reads of it. Only a hint; null: nothing.
+  void WillRead(const std::byte* data, size_t bytes);
+
   template <class F>
   void Run(int64_t tiles, int64_t grain, const F& f) {
     Run(tiles, grain, [](void* c, int64_t b, int64_t e, int t) { (*static_cast<const F*>(c))(b, e, t); },

@@ -162,8 +162,11 @@ Status Context::RunStep() {
   step.runner = runner_.get();
   model_->CountStep();
   const auto instructions = model_->instructions();
+  constexpr int64_t kFewRows = 8;   // beyond them time goes into products, not into reading weights
+  const bool few = step.rows <= kFewRows;
   for (size_t i = 0; i < instructions.size(); ++i) {
     if (cancel_ && cancel_->load(std::memory_order_relaxed)) return Status(Code::kCancelled, "evaluate: cancelled");
+    if (few) runner_->WillRead(model_->WeightsAfter(i));
     if (profile_.empty()) {
       instructions[i]->Run(step);
       continue;

@@ -81,6 +81,9 @@ class LinearInstr final : public WithKernel<LinearArgs> {
     args_.rows = 1;
     return Choose(LinearKernels(), b.isa());
   }
+  std::span<const std::byte> weights() const override {
+    return {args_.w, static_cast<size_t>(*PackedBytes(args_.scheme, args_.n, args_.k))};
+  }
   void Fill(const Step& s, LinearArgs& a) const override {
     a.rows = out_.Rows(s);
     if (integer_) a.xq = xq_.At(s);

@@ -22,6 +22,8 @@ class Instruction {
   virtual void Run(const Step& step) const = 0;
   // As `hasten kernels` prints it; "copy" and the like for those without a kernel.
   virtual const char* kernel() const = 0;
+  // The weight matrix that a run reads from one end to the other; empty: none.
+  virtual std::span<const std::byte> weights() const { return {}; }
 };
 
 // What instructions are bound against.

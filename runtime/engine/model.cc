@@ -60,6 +60,9 @@ Status Model::Bind(const ModelOptions& options) {
     for (const fb::Layer* l : *program().layers()) layers_.push_back(ShapeOf(*l, kv_type()));
   max_positions_ = PositionLimit(program());
   HST_ASSIGN_OR_RETURN(instructions_, BindInstructions({program(), file_->weights(), layers_, isa_}));
+  weights_after_.resize(instructions_.size());
+  for (size_t i = instructions_.size(); i-- > 1;)
+    weights_after_[i - 1] = instructions_[i]->weights().empty() ? weights_after_[i] : instructions_[i]->weights();
   return {};
 }
 

@@ -52,6 +52,8 @@ class Model {
   int64_t max_positions() const { return max_positions_; }
   std::span<const AttentionShape> layers() const { return layers_; }
   std::span<const std::unique_ptr<Instruction>> instructions() const { return instructions_; }
+  // The next weight matrix that is read after instruction i; empty at the end.
+  std::span<const std::byte> WeightsAfter(size_t i) const { return weights_after_[i]; }
 
   // RoPE tables for at least `positions` positions (up to max_positions), built
   // when first asked for and shared. Thread-safe; throws std::bad_alloc.
@@ -76,6 +78,7 @@ class Model {
   int64_t max_positions_ = 0;
   std::vector<AttentionShape> layers_;
   std::vector<std::unique_ptr<Instruction>> instructions_;
+  std::vector<std::span<const std::byte>> weights_after_;   // by instruction
 
   mutable std::mutex rope_mutex_;
   mutable std::shared_ptr<const RopeTables> rope_;

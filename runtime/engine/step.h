@@ -21,6 +21,7 @@ class Runner {
   explicit Runner(std::unique_ptr<ThreadPool> pool);
 
   int threads() const { return pool_->threads(); }
+  void WillRead(std::span<const std::byte> data) { pool_->WillRead(data.data(), data.size()); }
 
   // Runs all tiles of the work. Scratch grows when a kernel asks for more than
   // ever before; afterwards nothing is allocated.
