@@ -87,7 +87,7 @@ int64_t Tensor::IntAt(int64_t i) const { return ElementAs<int64_t>(dtype_, data_
 std::vector<float> Tensor::ToFloats() const {
   std::vector<float> out(static_cast<size_t>(elements_));
   if (dtype_ == DType::kF32) {
-    std::memcpy(out.data(), data_, bytes());
+    if (!out.empty()) std::memcpy(out.data(), data_, bytes());  // memcpy takes no null pointer, whatever the size
     return out;
   }
   for (int64_t i = 0; i < elements_; ++i) out[static_cast<size_t>(i)] = ElementAs<float>(dtype_, data_, i);

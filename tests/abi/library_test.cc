@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "tests/abi/artifact_fixture.h"
+#include "tests/sanitized.h"
 
 namespace hasten::testing {
 namespace {
@@ -40,7 +41,7 @@ TEST(Library, ShowsExactlyTheListedSymbols) {
 }
 
 TEST(Library, DependsOnTheCLibraryOnly) {
-  if (HASTEN_SANITIZED) GTEST_SKIP() << "sanitizers bring libraries of their own";
+  if (kSanitized) GTEST_SKIP() << "sanitizers bring libraries of their own";
   std::istringstream needed(Shell(StrCat("objdump -p ", HASTEN_SHARED_LIBRARY, " | awk '/NEEDED/ {print $2}'")));
   // Debian 12 has Oniguruma as a shared library only.
   const std::set<std::string> allowed = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "libonig.so.5"};
@@ -50,7 +51,7 @@ TEST(Library, DependsOnTheCLibraryOnly) {
 class InstalledTest : public ArtifactFixture {};
 
 TEST_F(InstalledTest, SampleBuildsAndRuns) {
-  if (HASTEN_SANITIZED) GTEST_SKIP() << "a sanitized library needs a sanitized host";
+  if (kSanitized) GTEST_SKIP() << "a sanitized library needs a sanitized host";
   Write({});
   const std::string prefix = (dir_ / "prefix").string(), build = (dir_ / "build").string();
   Shell(StrCat(HASTEN_CMAKE " --install " HASTEN_BINARY_DIR " --component runtime --prefix ", prefix));

@@ -12,6 +12,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/sanitized.h"
+
 namespace hasten::ir {
 namespace {
 
@@ -217,7 +219,7 @@ std::unique_ptr<Graph> RandomGraph(std::mt19937_64& rng, int depth = 0) {
 
 TEST(Text, RandomGraphsReadBack) {
   std::mt19937_64 rng(7);
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < Cases(500); ++i) {
     const std::unique_ptr<Graph> g = RandomGraph(rng);
     std::string blob;
     PrintOptions print;
@@ -238,7 +240,7 @@ TEST(Text, MutatedTextsAreReadOrRefused) {
   options.allow_missing_blobs = true;
   options.max_generated_bytes = 1 << 16;
   int read = 0;
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < Cases(20000); ++i) {
     std::string text(kAll);
     for (uint64_t edits = 1 + rng() % 3; edits-- > 0 && !text.empty();) {
       const size_t at = rng() % text.size(), other = rng() % text.size();
@@ -260,7 +262,7 @@ TEST(Text, MutatedTextsAreReadOrRefused) {
     Result<std::unique_ptr<Graph>> again = Parse(once, options);
     ASSERT_TRUE(again.ok()) << again.status().message() << "\n" << once;
   }
-  EXPECT_GT(read, 500) << "mutations that are always refused test nothing";
+  EXPECT_GT(read, Cases(500)) << "mutations that are always refused test nothing";
 }
 
 }  // namespace

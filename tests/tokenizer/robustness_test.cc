@@ -4,6 +4,7 @@
 #include <random>
 
 #include "runtime/engine/chat/chat_template.h"
+#include "tests/sanitized.h"
 #include "tests/tokenizer/fixtures.h"
 
 namespace hasten {
@@ -105,7 +106,7 @@ TEST(HostileText, LongRunsTakeLinearTime) {
     const auto tokenizer = Tokenizer::Open(packed).value();
     for (const char* unit : {" ", "a", "\n", "\xCC\x81", "'", "0", "\xE2\x96\x81"}) {
       std::string text;
-      while (text.size() < 200000) text += unit;
+      while (text.size() < static_cast<size_t>(Cases(200000))) text += unit;
       const auto start = std::chrono::steady_clock::now();
       EXPECT_TRUE(tokenizer->Encode(text).ok()) << family;
       const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
@@ -150,7 +151,7 @@ TEST(HostileTemplate, RandomSourcesDoNoHarm) {
                                " macro ", " endmacro ", "x", "messages", "[", "]", "(", ")", "{", "}", ":", ",", ".", "|", "~", "+", "-", "*", "=", "==",
                                "'s'", "\"", "1", "2.5", " not ", " is ", "defined", "tojson", "loop.index", "\n", "namespace", "é", " and ", "join", "-1", "::"};
   std::mt19937 rng(5);
-  for (int round = 0; round < 20000; ++round) {
+  for (int round = 0; round < Cases(20000); ++round) {
     std::string source;
     if (rng() % 2) source = "{{ ";
     for (uint32_t k = rng() % 16; k > 0; --k) source += parts[rng() % std::size(parts)];
