@@ -9,10 +9,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <exception>
+#include <optional>
+#include <string>
 #include <string_view>
-#include <system_error>
 
 namespace hasten {
 namespace {
@@ -36,17 +39,47 @@ bool SystemHasHugePages() {
   return modes.find("[always]") != modes.npos || modes.find("[madvise]") != modes.npos;
 }
 
+// The number that `text` begins with, after blanks; nothing where there is none.
+std::optional<uint64_t> NumberAt(std::string_view text) {
+  size_t at = text.find_first_not_of(' ');
+  if (at == text.npos || text[at] < '0' || text[at] > '9') return std::nullopt;
+  uint64_t n = 0;
+  for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) n = n * 10 + static_cast<uint64_t>(text[at] - '0');
+  return n;
+}
+
 // Memory that is free or can be freed at once, in bytes (proc(5), MemAvailable).
-uint64_t AvailableMemory() {
+uint64_t AvailableOnMachine() {
   char buffer[4096];
   const std::string_view info = ReadStart("/proc/meminfo", buffer);
   constexpr std::string_view kKey = "MemAvailable:";
-  size_t at = info.find(kKey);
-  if (at == info.npos) return 0;
-  uint64_t kib = 0;
-  for (at += kKey.size(); at < info.size() && (info[at] == ' ' || (info[at] >= '0' && info[at] <= '9')); ++at)
-    if (info[at] != ' ') kib = kib * 10 + static_cast<uint64_t>(info[at] - '0');
-  return kib * 1024;
+  const size_t at = info.find(kKey);
+  return at == info.npos ? 0 : NumberAt(info.substr(at + kKey.size())).value_or(0) * 1024;
+}
+
+// What one control group leaves, in bytes; its page cache counts as used.
+uint64_t RoomInGroup(const std::string& limit_file, const std::string& used_file) {
+  char limit[4096], used[4096];
+  const std::optional<uint64_t> most = NumberAt(ReadStart(limit_file.c_str(), limit));   // "max": none
+  const std::optional<uint64_t> now = NumberAt(ReadStart(used_file.c_str(), used));
+  return most && now ? *most - std::min(*most, *now) : UINT64_MAX;
+}
+
+// What the control groups that hold this process leave it (cgroups(7)): a
+// container's limit is one. Of version 1 the one that a container sees as root.
+uint64_t RoomInControlGroups() {
+  const std::string root = "/sys/fs/cgroup";
+  uint64_t room = RoomInGroup(root + "/memory/memory.limit_in_bytes", root + "/memory/memory.usage_in_bytes");
+  char buffer[4096];
+  std::string_view group = ReadStart("/proc/self/cgroup", buffer);
+  const size_t at = group.find("0::/");
+  if (at == group.npos) return room;
+  group.remove_prefix(at + 3);
+  for (std::string path(group.substr(0, group.find('\n')));; path.erase(path.rfind('/'))) {
+    if (path == "/") path.clear();
+    room = std::min(room, RoomInGroup(root + path + "/memory.max", root + path + "/memory.current"));
+    if (path.rfind('/') == path.npos) return room;
+  }
 }
 
 // Moves the 2 MiB at `at` to a huge page; false when the system refuses.
@@ -82,16 +115,17 @@ void HugeWeights::Wait() {
 }
 
 void HugeWeights::Start() {
+  if (weights_.size() / kPage > kMostMoves || !SystemHasHugePages()) return;
   // Twice the copy: what else runs on the machine must not be pushed out.
-  if (weights_.size() / kPage > kMostMoves || !SystemHasHugePages() || AvailableMemory() / 2 < weights_.size()) return;
+  if (std::min(AvailableOnMachine(), RoomInControlGroups()) / 2 < weights_.size()) return;
   const std::lock_guard<std::mutex> lock(mutex_);
   sigset_t all, before;   // handlers of the host run on the host's threads
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
     thread_ = std::thread([this] { MoveAll(); });
-  } catch (const std::system_error&) {
-    // No thread to be had: the weights stay where they are.
+  } catch (const std::exception&) {
+    // No thread or no memory for one: the weights stay where they are.
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

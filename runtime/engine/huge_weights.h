@@ -6,8 +6,8 @@
 // anonymous huge pages at the same addresses; kernels notice nothing. Opening a
 // model costs nothing more, and a process that stops soon never pays.
 //
-// What it is not: needed. Where the system has no huge pages, or too little free
-// memory for a copy, the weights stay where they are.
+// What it is not: needed. Where the system has no huge pages, or the machine or the
+// container too little free memory for a copy, the weights stay where they are.
 #pragma once
 
 #include <atomic>
@@ -35,7 +35,7 @@ class HugeWeights {
   HugeWeights(const HugeWeights&) = delete;
   HugeWeights& operator=(const HugeWeights&) = delete;
 
-  // The weights have been read once more. Thread-safe; never throws.
+  // The weights have been read once more. Thread-safe; throws std::bad_alloc.
   void CountRead() {
     if (count_.load(std::memory_order_relaxed) < reads_ && count_.fetch_add(1, std::memory_order_relaxed) + 1 == reads_) Start();
   }
