@@ -91,15 +91,23 @@ Result<std::unique_ptr<ReferenceModel>> ReferenceModel::Open(const std::string& 
   return reference;
 }
 
-Result<ir::Tensor> ReferenceModel::Logits(std::span<const int32_t> tokens) {
+Result<ir::Tensor> ReferenceModel::MainRows(std::span<const int32_t> tokens) {
   HST_ASSIGN_OR_RETURN(const std::vector<ir::Tensor> inputs, SequenceInputs(*graph_, roles_, tokens));
   HST_ASSIGN_OR_RETURN(std::vector<ir::Tensor> outputs, interpreter_->Run(*graph_, inputs));
-  const ir::Tensor& logits = outputs[logits_];
-  const int64_t n = static_cast<int64_t>(tokens.size());
-  if (logits.dtype() != DType::kF32 || logits.rank() < 2 || logits.elements() != n * logits.dim(-1)) {
+  const ir::Tensor& rows = outputs[logits_];
+  const int64_t n = static_cast<int64_t>(tokens.size()), cols = rows.rank() < 2 ? 0 : rows.dim(-1);
+  if (rows.dtype() != DType::kF32 || cols == 0 || (rows.elements() != n * cols && rows.elements() != cols)) {
+    return Unsupported("the model's output \"", graph_->output_names()[logits_], "\" has neither a row for each token nor one for the text");
+  }
+  return rows.Reshaped({rows.elements() / cols, cols});
+}
+
+Result<ir::Tensor> ReferenceModel::Logits(std::span<const int32_t> tokens) {
+  HST_ASSIGN_OR_RETURN(ir::Tensor rows, MainRows(tokens));
+  if (rows.dim(0) != static_cast<int64_t>(tokens.size())) {
     return Unsupported("the model's output \"", graph_->output_names()[logits_], "\" is no row of logits for each token");
   }
-  return logits.Reshaped({n, logits.dim(-1)});
+  return rows;
 }
 
 }  // namespace hasten::calib

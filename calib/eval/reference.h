@@ -28,6 +28,9 @@ class ReferenceModel {
   // `model`: a folder or an .onnx file. `cancel` outlives the object.
   static Result<std::unique_ptr<ReferenceModel>> Open(const std::string& model, int threads, const std::atomic<bool>* cancel);
 
+  // The main output, fp32 [tokens, cols], or [1, cols] where it is pooled (a class
+  // of the whole text).
+  Result<ir::Tensor> MainRows(std::span<const int32_t> tokens);
   // The logits of every token of the sequence, fp32 [tokens, vocab].
   Result<ir::Tensor> Logits(std::span<const int32_t> tokens);
 

@@ -60,12 +60,25 @@ TEST(Embed, TheKindOfModelIsChecked) {
   EXPECT_EQ(RunHasten({"embed", encoder}).status, 2);
 }
 
-// Recorded by the ONNX reference evaluator: a prompt, tokens after cached ones, an encoder.
+// Recorded by the ONNX reference evaluator: a prompt, tokens after cached ones, encoders,
+// one of which scores the text as a whole.
 TEST(Conform, WholeModelsAtEveryLevel) {
   for (const char* level : {"import", "passes", "runtime"}) {
-    const Outcome r = RunHasten({"conform", Fixture("good"), Fixture("encoder"), Fixture("local_encoder"), "--through", level, "--json"});
+    const Outcome r = RunHasten({"conform", Fixture("good"), Fixture("encoder"), Fixture("local_encoder"), Fixture("classifier"), "--through", level, "--json"});
     EXPECT_EQ(r.status, 0) << level << r.err << r.out;
-    EXPECT_EQ(json::parse(r.out)["passed"], 3) << level;
+    EXPECT_EQ(json::parse(r.out)["passed"], 4) << level << r.out;
+  }
+}
+
+// A classifier's few scores: checked after packing, and given by embed.
+TEST(Embed, GivesTheScoresOfAClassifier) {
+  const std::string folder = FreshFolder(), out = folder + "/classifier.hst";
+  for (const char* weights : {"fp32", "int8:32", "int4:64"}) {
+    const Outcome r = RunHasten({"compile", Fixture("classifier"), "-o", out, "--weights", weights});
+    ASSERT_EQ(r.status, 0) << weights << r.err;
+    const Outcome e = RunHasten({"embed", out, "--text", "the cat sat", "--json"});
+    ASSERT_EQ(e.status, 0) << e.err;
+    EXPECT_NE(e.out.find("embedding"), std::string::npos) << e.out;
   }
 }
 
