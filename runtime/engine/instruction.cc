@@ -4,6 +4,7 @@
 #include "runtime/engine/instruction.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "runtime/engine/instruction_binder.h"
 #include "runtime/kernels/attention/contract.h"
@@ -145,6 +146,15 @@ class AttentionInstr final : public WithKernel<AttentionArgs> {
     q_ = b.View(a.q()), out_ = b.View(a.out());
     args_.q_stride = q_.stride, args_.out_stride = out_.stride;
     return Choose(AttentionKernels(), b.isa());
+  }
+  void Run(const Step& s) const override {
+    AttentionArgs a = args_;
+    Fill(s, a);
+    if (const size_t bytes = ShareSplits(a, s.runner->threads())) {
+      a.shared = s.runner->Shared(bytes);
+      std::memset(a.shared, 0, static_cast<size_t>(a.shared_counters));
+    }
+    s.runner->Run(*kernel_, a);
   }
   void Fill(const Step& s, AttentionArgs& a) const override {
     a.sequences = s.Sequences(layer_);

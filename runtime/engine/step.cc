@@ -19,4 +19,14 @@ void Runner::Reserve(size_t bytes) {
   scratch_bytes_ = bytes;
 }
 
+std::byte* Runner::Shared(size_t bytes) {
+  if (bytes > shared_bytes_) {
+    shared_.reset();
+    shared_bytes_ = 0;
+    shared_.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64})));
+    shared_bytes_ = bytes;
+  }
+  return shared_.get();
+}
+
 }  // namespace hasten

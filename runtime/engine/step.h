@@ -38,6 +38,9 @@ class Runner {
       kernel.run(args, begin, end, scratch_[static_cast<size_t>(thread)].get());
     });
   }
+  // Memory that all threads of a kernel see, 64-byte aligned, until the next call.
+  // Grows like scratch.
+  std::byte* Shared(size_t bytes);
   // fn(begin, end) over ranges of [0, rows); inline when there are few.
   template <class F>
   void Rows(int64_t rows, const F& fn) {
@@ -57,6 +60,8 @@ class Runner {
   std::unique_ptr<ThreadPool> pool_;
   std::vector<std::unique_ptr<std::byte, Free>> scratch_;  // one a thread, 64-byte aligned
   size_t scratch_bytes_ = 0;
+  std::unique_ptr<std::byte, Free> shared_;
+  size_t shared_bytes_ = 0;
 };
 
 struct Step {

@@ -19,7 +19,7 @@ inline constexpr uint32_t kFormatMinor = 1;
 inline constexpr uint32_t kMinorAlibi = 1;   // Layer.ahead, Layer.slopes
 // Version of docs/numerics.md that the kernels implement; a program made for
 // another one would give other bits and is refused.
-inline constexpr uint32_t kNumericsProfile = 1;
+inline constexpr uint32_t kNumericsProfile = 2;
 
 inline constexpr uint32_t kMaxSections = 64;
 inline constexpr uint64_t kMinAlignment = 64, kMaxAlignment = 65536;

@@ -32,6 +32,31 @@ HST_MATH V ExpBelow89(V x) {
   return ScaleByPowerOfTwo(p, n, Bits(shifted) - Bits(V(12582912.0f)));
 }
 
+// 2^x for x <= 1 (or NaN), to 3e-6 of it: for weights that are rounded to 8 bits.
+// Below -126 the result is that of -126.
+template <class V>
+HST_MATH V Exp2Coarse(V x) {
+  x = Max(V(-126.0f), x);  // a NaN stays
+  const V shifted = x + V(12582912.0f);
+  const V n = shifted - V(12582912.0f);
+  const V r = x - n;
+  // (2^r - 1) / r on |r| <= 1/2: 2.8e-6 of 2^r.
+  V p = V(0x1.3a02ccp-7f);
+  p = Fma(p, r, V(0x1.c9fc46p-5f));
+  p = Fma(p, r, V(0x1.ec0378p-3f));
+  p = Fma(p, r, V(0x1.62e12cp-1f));
+  p = Fma(p, r, V(1.0f));
+  return ScaleNormal(p, n, Bits(shifted) - Bits(V(12582912.0f)));
+}
+
+// 2^n for whole n <= 0, exactly; +0 below -126 and for a NaN.
+template <class V>
+HST_MATH V PowerOfTwo(V n) {
+  // The sum's low bits are n + 127, and what is above them leaves by the shift.
+  const V power = FromBits<V>(ShiftLeft(Bits(n + V(12583039.0f)), 23));
+  return Select(Lt(V(-127.0f), n), power, V(0.0f));
+}
+
 // e^x. At most 1 ulp; subnormal results are rounded once; overflows to inf.
 template <class V>
 HST_MATH V Exp(V x) {

@@ -14,7 +14,7 @@ namespace {
 // An inner name hides the outer ones: keep the scalar overloads beside these.
 using hasten::Abs, hasten::Bits, hasten::CopySign, hasten::Eq, hasten::Fma, hasten::FromBits, hasten::IsNaN, hasten::Lt,
     hasten::Max, hasten::Min,
-    hasten::ScaleByPowerOfTwo, hasten::Select, hasten::ShiftLeft, hasten::ShiftRightSigned, hasten::Sqrt, hasten::Store,
+    hasten::ScaleByPowerOfTwo, hasten::ScaleNormal, hasten::Select, hasten::ShiftLeft, hasten::ShiftRightSigned, hasten::Sqrt, hasten::Store,
     hasten::StorePart, hasten::ToFloat;
 
 struct F8 {
@@ -61,6 +61,9 @@ HST_MATH F8 ScaleByPowerOfTwo(F8 p, F8, I8 n) {
   const I8 half = ShiftRightSigned(n, 1), bias = {_mm256_set1_epi32(127)};
   return p * FromBits<F8>(ShiftLeft(half + bias, 23)) * FromBits<F8>(ShiftLeft(n - half + bias, 23));
 }
+HST_MATH F8 ScaleNormal(F8 p, F8, I8 n) {
+  return p * FromBits<F8>(ShiftLeft(n + I8{_mm256_set1_epi32(127)}, 23));
+}
 
 // The largest lane; none may be NaN.
 HST_MATH float ReduceMax(F8 a) {
@@ -73,6 +76,23 @@ HST_MATH uint32_t ReduceMaxUnsigned(I8 a) {
   m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));
   m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
   return static_cast<uint32_t>(_mm_cvtsi128_si32(m));
+}
+// For 8 vectors, one after another in memory, the reduction of each by `op`, which must
+// not depend on order: two vectors become one by halves, three times.
+template <class Op>
+HST_MATH F8 ReduceEach(const float* p, F8, const Op& op) {
+  F8 a[4], b[2];
+  HST_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const __m256 x = _mm256_loadu_ps(p + 16 * i), y = _mm256_loadu_ps(p + 16 * i + 8);
+    a[i] = op(F8(_mm256_unpacklo_ps(x, y)), F8(_mm256_unpackhi_ps(x, y)));
+  }
+  HST_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    const __m256d x = _mm256_castps_pd(a[2 * i].v), y = _mm256_castps_pd(a[2 * i + 1].v);
+    b[i] = op(F8(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y))), F8(_mm256_castpd_ps(_mm256_unpackhi_pd(x, y))));
+  }
+  return op(F8(_mm256_permute2f128_ps(b[0].v, b[1].v, 0x20)), F8(_mm256_permute2f128_ps(b[0].v, b[1].v, 0x31)));
 }
 // Lanes i with lo <= i < hi.
 HST_MATH M8 InRange(int lo, int hi, F8) {

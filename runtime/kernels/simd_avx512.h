@@ -20,7 +20,7 @@ namespace {
 // An inner name hides the outer ones: keep the scalar overloads beside these.
 using hasten::Abs, hasten::Bits, hasten::CopySign, hasten::Eq, hasten::Fma, hasten::FromBits, hasten::IsNaN, hasten::Lt,
     hasten::Max, hasten::Min,
-    hasten::ScaleByPowerOfTwo, hasten::Select, hasten::ShiftLeft, hasten::ShiftRightSigned, hasten::Sqrt, hasten::Store,
+    hasten::ScaleByPowerOfTwo, hasten::ScaleNormal, hasten::Select, hasten::ShiftLeft, hasten::ShiftRightSigned, hasten::Sqrt, hasten::Store,
     hasten::StorePart, hasten::ToFloat;
 
 struct F16 {
@@ -63,6 +63,7 @@ HST_MATH I16 ShiftRightSigned(I16 a, int n) { return {_mm512_sra_epi32(a.v, _mm_
 // One instruction; it rounds once, as the two exact-then-rounded products of the
 // other widths do (Intel SDM, VSCALEFPS).
 HST_MATH F16 ScaleByPowerOfTwo(F16 p, F16 n, I16) { return _mm512_scalef_ps(p.v, n.v); }
+HST_MATH F16 ScaleNormal(F16 p, F16 n, I16) { return _mm512_scalef_ps(p.v, n.v); }
 
 // The largest lane; none may be NaN.
 HST_MATH float ReduceMax(F16 a) { return _mm512_reduce_max_ps(a.v); }
@@ -72,6 +73,26 @@ HST_MATH uint32_t ReduceMaxUnsigned(I16 a) {
   m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));
   m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
   return static_cast<uint32_t>(_mm_cvtsi128_si32(m));
+}
+// For 16 vectors, one after another in memory, the reduction of each by `op`, which must
+// not depend on order: two vectors become one by halves, four times.
+template <class Op>
+HST_MATH F16 ReduceEach(const float* p, F16, const Op& op) {
+  F16 a[8], b[4], c[2];
+  HST_UNROLL
+  for (int i = 0; i < 8; ++i) {
+    const __m512 x = _mm512_loadu_ps(p + 32 * i), y = _mm512_loadu_ps(p + 32 * i + 16);
+    a[i] = op(F16(_mm512_unpacklo_ps(x, y)), F16(_mm512_unpackhi_ps(x, y)));
+  }
+  HST_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const __m512d x = _mm512_castps_pd(a[2 * i].v), y = _mm512_castps_pd(a[2 * i + 1].v);
+    b[i] = op(F16(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y))), F16(_mm512_castpd_ps(_mm512_unpackhi_pd(x, y))));
+  }
+  HST_UNROLL
+  for (int i = 0; i < 2; ++i)
+    c[i] = op(F16(_mm512_shuffle_f32x4(b[2 * i].v, b[2 * i + 1].v, 0x88)), F16(_mm512_shuffle_f32x4(b[2 * i].v, b[2 * i + 1].v, 0xdd)));
+  return op(F16(_mm512_shuffle_f32x4(c[0].v, c[1].v, 0x88)), F16(_mm512_shuffle_f32x4(c[0].v, c[1].v, 0xdd)));
 }
 // Lanes i with lo <= i < hi.
 HST_MATH __mmask16 InRange(int lo, int hi, F16) {

@@ -67,6 +67,9 @@ HST_MATH float ScaleByPowerOfTwo(float p, float, uint32_t n) {
   return p * FromBits<float>((half + 127u) << 23) * FromBits<float>((n - half + 127u) << 23);
 }
 
+// p * 2^n for -126 <= n <= 127, one rounding.
+HST_MATH float ScaleNormal(float p, float, uint32_t n) { return p * FromBits<float>((n + 127u) << 23); }
+
 // Memory access. *Part touch only the first `count` lanes (0 to kLanes); the
 // others read as zero.
 template <class V>

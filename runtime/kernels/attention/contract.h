@@ -61,7 +61,16 @@ struct AttentionArgs {
   int64_t q_stride = 0;
   float* out = nullptr;      // [M][out_stride], heads * v_head_dim
   int64_t out_stride = 0;
+  // Where few tiles would leave threads idle (decoding): splits of the keys are tiles of
+  // their own, and leave their sums here. 64-byte aligned, as ShareSplits sizes it; its
+  // first `shared_counters` bytes are zero before each run. Null: whole tiles. The same bits.
+  std::byte* shared = nullptr;
+  int64_t shared_counters = 0, shared_slot = 0;
 };
+
+// Whether the splits of these arguments' keys are to be shared out among so many threads:
+// the bytes that `shared` needs, 0 if not. Sets shared_counters and shared_slot.
+size_t ShareSplits(AttentionArgs& args, int threads);
 
 std::span<const Kernel<KvAppendArgs>> KvAppendKernels();
 std::span<const Kernel<AttentionArgs>> AttentionKernels();

@@ -19,14 +19,15 @@ V LoadKv(const uint16_t* p) {
 
 constexpr int kFloatRows = 3;
 
+#include "runtime/kernels/attention/cpu_common.inc"
 #include "runtime/kernels/attention/cpu_tile.inc"
 #include "runtime/kernels/attention/cpu_float.inc"
 
 }  // namespace
 
 const Kernel<AttentionArgs> kAttentionF32Avx2 = {"attention_f32_avx2", Isa::kAvx2, AcceptsF32, AttentionTiles,
-                                               ScratchOf<F8, FloatKv<F8, float>>, RunTiles<F8, FloatKv<F8, float>>};
+                                               ScratchOf, RunTiles<F8, FloatKv<F8, float>>};
 const Kernel<AttentionArgs> kAttentionF16Avx2 = {"attention_f16_avx2", Isa::kAvx2, AcceptsF16, AttentionTiles,
-                                               ScratchOf<F8, FloatKv<F8, uint16_t>>, RunTiles<F8, FloatKv<F8, uint16_t>>};
+                                               ScratchOf, RunTiles<F8, FloatKv<F8, uint16_t>>};
 
 }  // namespace hasten

@@ -19,14 +19,15 @@ V LoadKv(const uint16_t* p) {
 
 constexpr int kFloatRows = 6;
 
+#include "runtime/kernels/attention/cpu_common.inc"
 #include "runtime/kernels/attention/cpu_tile.inc"
 #include "runtime/kernels/attention/cpu_float.inc"
 
 }  // namespace
 
 const Kernel<AttentionArgs> kAttentionF32Avx512 = {"attention_f32_avx512vnni", Isa::kAvx512Vnni, AcceptsF32, AttentionTiles,
-                                               ScratchOf<F16, FloatKv<F16, float>>, RunTiles<F16, FloatKv<F16, float>>};
+                                               ScratchOf, RunTiles<F16, FloatKv<F16, float>>};
 const Kernel<AttentionArgs> kAttentionF16Avx512 = {"attention_f16_avx512vnni", Isa::kAvx512Vnni, AcceptsF16, AttentionTiles,
-                                               ScratchOf<F16, FloatKv<F16, uint16_t>>, RunTiles<F16, FloatKv<F16, uint16_t>>};
+                                               ScratchOf, RunTiles<F16, FloatKv<F16, uint16_t>>};
 
 }  // namespace hasten

@@ -1,11 +1,10 @@
 // INT8 attention with AVX2: 8 keys a register. There is no exact unsigned x
 // signed dot product here, so scores use |k| x (q with k's sign), which cannot
 // saturate below 2 * 127 * 127, and values are widened to 16 bits.
+#include "runtime/kernels/attention/i8_numerics.h"
 #include "runtime/kernels/attention/page.h"
-#include "runtime/kernels/attention/quant.h"
 #include "runtime/kernels/attention/rows.h"
 #include "runtime/kernels/attention/store_avx2.h"
-#include "runtime/kernels/math.h"
 
 namespace hasten {
 namespace {
@@ -19,13 +18,14 @@ HST_MATH __m256i LoadKeys(const std::byte* k) {  // u8 with offset 128 to s8
 }
 
 #include "runtime/kernels/attention/cpu_quant.inc"
+#include "runtime/kernels/attention/cpu_common.inc"
 #include "runtime/kernels/attention/cpu_i8_rows.inc"
-#include "runtime/kernels/attention/cpu_tile.inc"
 
 constexpr int kScoreRows = 3, kValueRows = 2;
 
 template <int N>
-HST_KERNEL_LOOP void ScorePage(const I8Rows& r, const PageHead<const std::byte>& page, float* scores) {
+HST_KERNEL_LOOP void ScorePage(const I8Rows& r, int64_t i, const PageHead<const std::byte>& page, const std::byte* next) {
+  const int8_t* q8 = r.q8 + i * r.q_stride;
   const float* k_scale = reinterpret_cast<const float*>(page.scales);
   const __m256i ones = _mm256_set1_epi16(1);
   HST_UNROLL
@@ -36,10 +36,11 @@ HST_KERNEL_LOOP void ScorePage(const I8Rows& r, const PageHead<const std::byte>&
     for (int64_t d = 0; d < r.head_dim4; d += 4) {
       const std::byte* k = page.k + d * 64 + j * 4;
       const __m256i keys[2] = {LoadKeys(k), LoadKeys(k + 32)};
+      if (next) __builtin_prefetch(next + (k - page.k), 0, 2);
       HST_UNROLL
       for (int n = 0; n < N; ++n) {
         int32_t four;
-        memcpy(&four, r.q8 + n * r.q_stride + d, sizeof four);
+        memcpy(&four, q8 + n * r.q_stride + d, sizeof four);
         const __m256i q = _mm256_set1_epi32(four);
         HST_UNROLL
         for (int h = 0; h < 2; ++h) {
@@ -52,50 +53,50 @@ HST_KERNEL_LOOP void ScorePage(const I8Rows& r, const PageHead<const std::byte>&
     for (int n = 0; n < N; ++n)
       HST_UNROLL
       for (int h = 0; h < 2; ++h)
-        Store(scores + n * kSplitKeys + j + 8 * h,
-              F8(_mm256_cvtepi32_ps(acc[n][h])) * (F8(r.q_scale[n]) * Load<F8>(k_scale + j + 8 * h)));
+        Store(r.y + (i + n) * kBlockKeys + j + 8 * h, F8(_mm256_cvtepi32_ps(acc[n][h])) * Load<F8>(k_scale + j + 8 * h));
   }
 }
 
 // N rows x 16 columns: an accumulator holds 4 columns, two partial sums each.
 template <int N>
-HST_KERNEL_LOOP void ValueColumns(const I8Rows& r, const std::byte* v, int64_t block, int64_t col, float* out) {
+HST_KERNEL_LOOP void ValueColumns(const I8Rows& r, int64_t i, const std::byte* v, int64_t col, const std::byte* next) {
   __m256i acc[N][4];
   HST_UNROLL
   for (auto& row : acc)
     HST_UNROLL
     for (auto& a : row) a = _mm256_setzero_si256();
   for (int g = 0; g < 16; ++g) {
-    __m256i p[N];
+    if (next) __builtin_prefetch(next + (g * r.v_cols + col) * 4, 0, 2);
+    __m256i u[N];
     HST_UNROLL
     for (int n = 0; n < N; ++n) {
       int64_t four;
-      memcpy(&four, r.p + n * kSplitKeys + block * 64 + 4 * g, sizeof four);
-      p[n] = _mm256_set1_epi64x(four);
+      memcpy(&four, r.u + (i + n) * kBlockKeys + 4 * g, sizeof four);
+      u[n] = _mm256_set1_epi64x(four);
     }
     HST_UNROLL
     for (int c = 0; c < 4; ++c) {
       const __m256i values = _mm256_cvtepi8_epi16(
           _mm_loadu_si128(reinterpret_cast<const __m128i*>(v + (g * r.v_cols + col + 4 * c) * 4)));
       HST_UNROLL
-      for (int n = 0; n < N; ++n) acc[n][c] = _mm256_add_epi32(acc[n][c], _mm256_madd_epi16(values, p[n]));
+      for (int n = 0; n < N; ++n) acc[n][c] = _mm256_add_epi32(acc[n][c], _mm256_madd_epi16(values, u[n]));
     }
   }
   HST_UNROLL
   for (int n = 0; n < N; ++n) {
-    const F8 down = F8(r.down[n * 4 + block]);
+    const F8 down = F8(r.down[i + n]), old = F8(r.old[i + n]);
     HST_UNROLL
     for (int c = 0; c < 2; ++c) {
       const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[n][2 * c], acc[n][2 * c + 1]), 0xd8);
-      float* o = out + n * r.v_cols + col + 8 * c;
-      Store(o, Fma(F8(_mm256_cvtepi32_ps(sums)), down, Load<F8>(o)));
+      float* o = r.values + (i + n) * r.v_cols + col + 8 * c;
+      Store(o, Fma(F8(_mm256_cvtepi32_ps(sums)), down, Load<F8>(o) * old));
     }
   }
 }
 
 template <int N>
-void ValuePage(const I8Rows& r, const PageHead<const std::byte>& page, int64_t block, float* out) {
-  for (int64_t col = 0; col < r.v_cols; col += 16) ValueColumns<N>(r, page.v, block, col, out);
+void ValuePage(const I8Rows& r, int64_t i, const PageHead<const std::byte>& page, const std::byte* next) {
+  for (int64_t col = 0; col < r.v_cols; col += 16) ValueColumns<N>(r, i, page.v, col, next);
 }
 
 #include "runtime/kernels/attention/cpu_i8.inc"
@@ -104,7 +105,7 @@ bool Accepts(const AttentionArgs& a) { return a.shape.kv == KvType::kI8; }
 
 }  // namespace
 
-const Kernel<AttentionArgs> kAttentionI8Avx2 = {"attention_i8_avx2", Isa::kAvx2, Accepts, AttentionTiles,
-                                                ScratchOf<F8, I8Kv<F8>>, RunTiles<F8, I8Kv<F8>>};
+const Kernel<AttentionArgs> kAttentionI8Avx2 = {"attention_i8_avx2", Isa::kAvx2, Accepts, AttentionParts,
+                                                ScratchOf<F8>, RunTiles<F8>};
 
 }  // namespace hasten

@@ -1,10 +1,9 @@
 // INT8 attention with AVX-512 VNNI: 16 keys or 16 value columns a register, four
 // products and an addition a lane (VPDPBUSD, unsigned x signed; all exact).
+#include "runtime/kernels/attention/i8_numerics.h"
 #include "runtime/kernels/attention/page.h"
-#include "runtime/kernels/attention/quant.h"
 #include "runtime/kernels/attention/rows.h"
 #include "runtime/kernels/attention/store_avx512.h"
-#include "runtime/kernels/math.h"
 
 namespace hasten {
 namespace {
@@ -32,27 +31,31 @@ HST_MATH __m512i Broadcast4(const void* p) {
 }
 
 #include "runtime/kernels/attention/cpu_quant.inc"
+#include "runtime/kernels/attention/cpu_common.inc"
 #include "runtime/kernels/attention/cpu_i8_rows.inc"
-#include "runtime/kernels/attention/cpu_tile.inc"
 
 // 6 rows x 64 keys are 24 accumulators; 4 registers of keys, 1 of the query.
 constexpr int kScoreRows = 6, kValueRows = 6;
 
 template <int N>
-HST_KERNEL_LOOP void ScorePage(const I8Rows& r, const PageHead<const std::byte>& page, float* scores) {
+HST_KERNEL_LOOP void ScorePage(const I8Rows& r, int64_t i, const PageHead<const std::byte>& page, const std::byte* next) {
+  const int8_t* q8 = r.q8 + i * r.q_stride;
   __m512i acc[N][4];
   HST_UNROLL
   for (int n = 0; n < N; ++n)
     HST_UNROLL
-    for (int j = 0; j < 4; ++j) acc[n][j] = _mm512_set1_epi32(r.offset[n]);
+    for (int j = 0; j < 4; ++j) acc[n][j] = _mm512_set1_epi32(r.offset[i + n]);
   const std::byte* k = page.k;
   for (int64_t d = 0; d < r.head_dim4; d += 4, k += 256) {
     __m512i keys[4];
     HST_UNROLL
-    for (int j = 0; j < 4; ++j) keys[j] = _mm512_loadu_si512(k + 64 * j);
+    for (int j = 0; j < 4; ++j) {
+      keys[j] = _mm512_loadu_si512(k + 64 * j);
+      if (next) __builtin_prefetch(next + (k - page.k) + 64 * j, 0, 2);
+    }
     HST_UNROLL
     for (int n = 0; n < N; ++n) {
-      const __m512i q = Broadcast4(r.q8 + n * r.q_stride + d);
+      const __m512i q = Broadcast4(q8 + n * r.q_stride + d);
       HST_UNROLL
       for (int j = 0; j < 4; ++j) DotAdd(acc[n][j], keys[j], q);
     }
@@ -62,14 +65,13 @@ HST_KERNEL_LOOP void ScorePage(const I8Rows& r, const PageHead<const std::byte>&
   for (int j = 0; j < 4; ++j) {
     const F16 sk = Load<F16>(k_scale + 16 * j);
     HST_UNROLL
-    for (int n = 0; n < N; ++n)
-      Store(scores + n * kSplitKeys + 16 * j, F16(_mm512_cvtepi32_ps(acc[n][j])) * (F16(r.q_scale[n]) * sk));
+    for (int n = 0; n < N; ++n) Store(r.y + (i + n) * kBlockKeys + 16 * j, F16(_mm512_cvtepi32_ps(acc[n][j])) * sk);
   }
 }
 
 // N rows x C * 16 columns from column `col` on.
 template <int N, int C>
-HST_KERNEL_LOOP void ValueColumns(const I8Rows& r, const std::byte* v, int64_t block, int64_t col, float* out) {
+HST_KERNEL_LOOP void ValueColumns(const I8Rows& r, int64_t i, const std::byte* v, int64_t col, const std::byte* next) {
   __m512i acc[N][C];
   HST_UNROLL
   for (int n = 0; n < N; ++n)
@@ -78,31 +80,35 @@ HST_KERNEL_LOOP void ValueColumns(const I8Rows& r, const std::byte* v, int64_t b
   for (int g = 0; g < 16; ++g) {
     __m512i values[C];
     HST_UNROLL
-    for (int c = 0; c < C; ++c) values[c] = _mm512_loadu_si512(v + (g * r.v_cols + col + 16 * c) * 4);
+    for (int c = 0; c < C; ++c) {
+      const int64_t at = (g * r.v_cols + col + 16 * c) * 4;
+      values[c] = _mm512_loadu_si512(v + at);
+      if (next) __builtin_prefetch(next + at, 0, 2);
+    }
     HST_UNROLL
     for (int n = 0; n < N; ++n) {
-      const __m512i p = Broadcast4(r.p + n * kSplitKeys + block * 64 + 4 * g);
+      const __m512i u = Broadcast4(r.u + (i + n) * kBlockKeys + 4 * g);
       HST_UNROLL
-      for (int c = 0; c < C; ++c) DotAdd(acc[n][c], p, values[c]);
+      for (int c = 0; c < C; ++c) DotAdd(acc[n][c], u, values[c]);
     }
   }
   HST_UNROLL
   for (int n = 0; n < N; ++n) {
-    const F16 down = F16(r.down[n * 4 + block]);
+    const F16 down = F16(r.down[i + n]), old = F16(r.old[i + n]);
     HST_UNROLL
     for (int c = 0; c < C; ++c) {
-      float* o = out + n * r.v_cols + col + 16 * c;
-      Store(o, Fma(F16(_mm512_cvtepi32_ps(acc[n][c])), down, Load<F16>(o)));
+      float* o = r.values + (i + n) * r.v_cols + col + 16 * c;
+      Store(o, Fma(F16(_mm512_cvtepi32_ps(acc[n][c])), down, Load<F16>(o) * old));
     }
   }
 }
 
 template <int N>
-void ValuePage(const I8Rows& r, const PageHead<const std::byte>& page, int64_t block, float* out) {
+void ValuePage(const I8Rows& r, int64_t i, const PageHead<const std::byte>& page, const std::byte* next) {
   int64_t col = 0;
-  for (; col + 64 <= r.v_cols; col += 64) ValueColumns<N, 4>(r, page.v, block, col, out);
-  for (; col + 32 <= r.v_cols; col += 32) ValueColumns<N, 2>(r, page.v, block, col, out);
-  if (col < r.v_cols) ValueColumns<N, 1>(r, page.v, block, col, out);
+  for (; col + 64 <= r.v_cols; col += 64) ValueColumns<N, 4>(r, i, page.v, col, next);
+  for (; col + 32 <= r.v_cols; col += 32) ValueColumns<N, 2>(r, i, page.v, col, next);
+  if (col < r.v_cols) ValueColumns<N, 1>(r, i, page.v, col, next);
 }
 
 #include "runtime/kernels/attention/cpu_i8.inc"
@@ -111,7 +117,7 @@ bool Accepts(const AttentionArgs& a) { return a.shape.kv == KvType::kI8; }
 
 }  // namespace
 
-const Kernel<AttentionArgs> kAttentionI8Avx512 = {"attention_i8_avx512vnni", Isa::kAvx512Vnni, Accepts, AttentionTiles,
-                                                  ScratchOf<F16, I8Kv<F16>>, RunTiles<F16, I8Kv<F16>>};
+const Kernel<AttentionArgs> kAttentionI8Avx512 = {"attention_i8_avx512vnni", Isa::kAvx512Vnni, Accepts, AttentionParts,
+                                                  ScratchOf<F16>, RunTiles<F16>};
 
 }  // namespace hasten

@@ -1,10 +1,11 @@
-// How one page of the KV cache is laid out: per KV head a block of 64 keys and a
-// block of 64 values, so that a kernel's lanes are keys in Q K^T and value
-// columns in P V, without a shuffle.
+// How one page of the KV cache is laid out: all KV heads' scales (INT8), then per KV
+// head a block of 64 keys, then per KV head a block of 64 values, so that a kernel's
+// lanes are keys in Q K^T and value columns in P V, without a shuffle, and one that
+// decodes reads the page from its begin to its end.
 //   INT8   K  [head_dim up to 4 / 4][64 keys][4]    u8, value + 128 (unsigned: the
 //                                                    VNNI dot is unsigned x signed)
 //          V  [64 / 4][v_head_dim up to 16][4 keys]  s8
-//          key scales [64] fp32, value scales [64] fp32
+//          scales: of keys [64] fp32, of values [64] fp32
 //   fp16,  K  [head_dim][64 keys]
 //   fp32   V  [64 keys][v_head_dim up to 16]
 // Everything is internal to each including file (static), so that code for one
@@ -22,7 +23,9 @@ struct KvLayout {
   int64_t v_cols = 0;      // v_head_dim up to a multiple of 16
   int64_t k_bytes = 0;     // of one head's keys in a page
   int64_t v_bytes = 0;
-  int64_t head_bytes = 0;  // keys, values, scales
+  int64_t scale_bytes = 0;
+  int64_t k_begin = 0, v_begin = 0;  // of the regions, which hold the heads side by side
+  int64_t page_bytes = 0;
 };
 
 static inline int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -42,8 +45,10 @@ static inline KvLayout LayoutOf(const AttentionShape& s) {
   l.v_cols = RoundUp(s.v_head_dim, 16);
   l.k_bytes = (s.kv == KvType::kI8 ? RoundUp(s.head_dim, 4) : s.head_dim) * kKvPageTokens * element;
   l.v_bytes = l.v_cols * kKvPageTokens * element;
-  const int64_t scales = s.kv == KvType::kI8 ? 2 * kKvPageTokens * static_cast<int64_t>(sizeof(float)) : 0;
-  l.head_bytes = l.k_bytes + l.v_bytes + scales;
+  l.scale_bytes = s.kv == KvType::kI8 ? 2 * kKvPageTokens * static_cast<int64_t>(sizeof(float)) : 0;
+  l.k_begin = l.scale_bytes * s.kv_heads;
+  l.v_begin = l.k_begin + l.k_bytes * s.kv_heads;
+  l.page_bytes = l.v_begin + l.v_bytes * s.kv_heads;
   return l;
 }
 
@@ -56,8 +61,7 @@ struct PageHead {
 };
 template <class T>
 static inline PageHead<T> HeadOf(const KvLayout& l, T* page, int64_t kv_head) {
-  T* base = page + kv_head * l.head_bytes;
-  return {base, base + l.k_bytes, base + l.k_bytes + l.v_bytes};
+  return {page + l.k_begin + kv_head * l.k_bytes, page + l.v_begin + kv_head * l.v_bytes, page + kv_head * l.scale_bytes};
 }
 
 // Where element d of token `slot` stands, in elements.

@@ -13,5 +13,6 @@ namespace hasten {
 int64_t KvAppendTiles(const KvAppendArgs& a);
 size_t KvAppendScratch(const KvAppendArgs& a);
 int64_t AttentionTiles(const AttentionArgs& a);
+int64_t AttentionParts(const AttentionArgs& a);  // the same, or splits where they are shared out
 
 }  // namespace hasten

@@ -8,7 +8,7 @@
 namespace hasten {
 
 size_t KvPageBytes(const AttentionShape& shape) {
-  return static_cast<size_t>(LayoutOf(shape).head_bytes * shape.kv_heads);
+  return static_cast<size_t>(LayoutOf(shape).page_bytes);
 }
 
 int64_t KvAppendTiles(const KvAppendArgs& a) {
@@ -19,10 +19,30 @@ int64_t KvAppendTiles(const KvAppendArgs& a) {
 size_t KvAppendScratch(const KvAppendArgs&) { return 0; }
 
 int64_t AttentionTiles(const AttentionArgs& a) {
-  const int64_t step = RowsPerTile(a.shape);
   int64_t tiles = 0;
-  for (const SequenceView& s : a.sequences) tiles += (s.rows + step - 1) / step * a.shape.kv_heads;
+  for (const SequenceView& s : a.sequences) tiles += TilesOf(a.shape, s);
   return tiles;
+}
+
+int64_t AttentionParts(const AttentionArgs& a) {
+  if (!a.shared) return AttentionTiles(a);
+  int64_t parts = 0;
+  for (const SequenceView& s : a.sequences) parts += TilesOf(a.shape, s) * SplitsOf(a.shape, s).count();
+  return parts;
+}
+
+size_t ShareSplits(AttentionArgs& a, int threads) {
+  constexpr int64_t kTilesPerThread = 4;
+  const int64_t tiles = AttentionTiles(a);
+  if (a.shape.kv != KvType::kI8 || threads < 2 || tiles >= kTilesPerThread * threads) return 0;
+  int64_t parts = 0;
+  for (const SequenceView& s : a.sequences) parts += TilesOf(a.shape, s) * SplitsOf(a.shape, s).count();
+  if (parts <= tiles) return 0;
+  // A slot's sums (cpu_i8_rows.inc): reference, 16 lanes and the values of each row.
+  const int64_t rows = MostTileRows(a.shape), floats = RoundUp(rows, 16) + rows * (16 + RoundUp(a.shape.v_head_dim, 16));
+  a.shared_counters = RoundUp(tiles * static_cast<int64_t>(sizeof(int32_t)), 64);
+  a.shared_slot = RoundUp(floats * static_cast<int64_t>(sizeof(float)), 64);
+  return static_cast<size_t>(a.shared_counters + parts * a.shared_slot);
 }
 
 std::span<const Kernel<KvAppendArgs>> KvAppendKernels() {

@@ -1,6 +1,7 @@
-// Which part of the attention a tile is: some query rows of one sequence, with
-// all query heads that share one KV head. Tiling decides who computes what and
-// never how: a row's result depends on its own sequence and position alone.
+// Which part of the attention a tile is: some query rows of one sequence, with all
+// query heads that share one KV head; where rows are few, those of all KV heads.
+// Tiling decides who computes what and never how: a row's result depends on its own
+// sequence and position alone.
 #pragma once
 
 #include <cstdint>
@@ -13,41 +14,108 @@ namespace {  // private to each file: instruction sets must not share code
 inline constexpr int64_t kSplitKeys = 256;  // docs/numerics.md
 inline constexpr int64_t kBlockKeys = 64;
 
-// Query rows of a tile: about 32 (row, head) pairs share each key they read.
+// (Query row, head) pairs of a tile, about: so many share each key they read.
+inline constexpr int64_t kTileRows = 32;
+
+// Query rows of a tile that has one KV head.
 inline int64_t RowsPerTile(const AttentionShape& s) {
   const int64_t group = s.heads / s.kv_heads;
-  return group >= 32 ? 1 : 32 / group;
+  return group >= kTileRows ? 1 : kTileRows / group;
+}
+
+// Whether a sequence's rows are one tile with all KV heads, which reads pages from begin
+// to end; with few keys, heads are shared out instead.
+inline bool IsOneTile(const AttentionShape& s, const SequenceView& q) {
+  return s.heads * q.rows <= kTileRows && q.past + q.rows > kSplitKeys;
+}
+
+// The most pairs that a tile has.
+inline int64_t MostTileRows(const AttentionShape& s) {
+  const int64_t one = RowsPerTile(s) * (s.heads / s.kv_heads);
+  return one > kTileRows ? one : kTileRows;
+}
+
+// The keys that the query at `position` sees: [begin, end).
+struct KeyRange {
+  int64_t begin, end;
+};
+inline KeyRange VisibleKeys(const AttentionShape& s, const SequenceView& q, int64_t position) {
+  const int64_t begin = s.window > 0 && position >= s.window ? position - s.window + 1 : 0;
+  const int64_t all = q.past + q.rows;
+  if (s.causal) return {begin, position + 1};
+  return {begin, s.ahead > 0 && s.ahead < all - position ? position + s.ahead : all};
 }
 
 struct AttentionTile {
   const SequenceView* sequence;
   int64_t first = 0, rows = 0;  // query rows within the sequence's step
-  int64_t kv_head = 0;
+  int64_t kv_head = 0, kv_heads = 1;
+  // Of a tile that is one split of its rows' keys:
+  int64_t split = 0;                 // its first key
+  int64_t index = 0;                 // of the tile that it is a part of, among all sequences'
+  int64_t part = 0, parts = 1;       // which of its splits
+  int64_t slot = 0;                  // of the first of the parts, among all
 };
 
-// Walks the tiles from `begin` on, in the order sequence, rows from the last
-// block (which has most keys) to the first, KV head.
+inline int64_t TilesOf(const AttentionShape& s, const SequenceView& q) {
+  const int64_t step = RowsPerTile(s);
+  return IsOneTile(s, q) ? (q.rows > 0) : (q.rows + step - 1) / step * s.kv_heads;
+}
+
+// The tile-th of a sequence's: rows from the last block (which has most keys) to the
+// first, KV head.
+inline AttentionTile TileOf(const AttentionShape& s, const SequenceView& q, int64_t tile) {
+  if (IsOneTile(s, q)) return {&q, 0, q.rows, 0, s.kv_heads};
+  const int64_t step = RowsPerTile(s), blocks = (q.rows + step - 1) / step;
+  AttentionTile t{&q, (blocks - 1 - tile / s.kv_heads) * step, 0, tile % s.kv_heads, 1};
+  t.rows = q.rows - t.first < step ? q.rows - t.first : step;
+  return t;
+}
+
+// The splits that a sequence's rows see any key of: [begin, end).
+struct SplitRange {
+  int64_t begin, end;
+  int64_t count() const { return end - begin; }
+};
+inline SplitRange SplitsOf(const AttentionShape& s, const SequenceView& q) {
+  if (q.rows <= 0) return {0, 0};
+  const int64_t last = VisibleKeys(s, q, q.past + q.rows - 1).end;
+  return {VisibleKeys(s, q, q.past).begin / kSplitKeys, (last + kSplitKeys - 1) / kSplitKeys};
+}
+
+// Walks the tiles of all sequences, in order, from `begin` on. kSplit: every split of a
+// tile's keys is a tile.
+template <bool kSplit = false>
 class TileCursor {
  public:
-  TileCursor(const AttentionArgs& a, int64_t begin) : a_(a), step_(RowsPerTile(a.shape)), tile_(begin) {
-    while (tile_ >= TilesOf(a_.sequences[index_])) tile_ -= TilesOf(a_.sequences[index_++]);
-  }
+  TileCursor(const AttentionArgs& a, int64_t begin) : a_(a), tile_(begin) { Settle(); }
   AttentionTile Next() {
-    while (tile_ >= TilesOf(a_.sequences[index_])) tile_ = 0, ++index_;
-    const SequenceView& s = a_.sequences[index_];
-    const int64_t blocks = (s.rows + step_ - 1) / step_;
-    const int64_t block = blocks - 1 - tile_ / a_.shape.kv_heads;
-    AttentionTile t{&s, block * step_, 0, tile_ % a_.shape.kv_heads};
-    t.rows = s.rows - t.first < step_ ? s.rows - t.first : step_;
+    Settle();
+    const SequenceView& q = a_.sequences[index_];
+    if (!kSplit) return TileOf(a_.shape, q, tile_++);
+    const SplitRange splits = SplitsOf(a_.shape, q);
+    const int64_t i = tile_ / splits.count();
+    AttentionTile t = TileOf(a_.shape, q, i);
+    t.part = tile_ % splits.count(), t.parts = splits.count();
+    t.split = (splits.begin + t.part) * kSplitKeys;
+    t.index = tiles_before_ + i, t.slot = before_ + i * t.parts;
     ++tile_;
     return t;
   }
 
  private:
-  int64_t TilesOf(const SequenceView& s) const { return (s.rows + step_ - 1) / step_ * a_.shape.kv_heads; }
+  void Settle() {
+    for (;; ++index_) {
+      const SequenceView& q = a_.sequences[index_];
+      const int64_t tiles = TilesOf(a_.shape, q), all = kSplit ? tiles * SplitsOf(a_.shape, q).count() : tiles;
+      if (tile_ < all) return;
+      tile_ -= all, before_ += all, tiles_before_ += tiles;
+    }
+  }
 
   const AttentionArgs& a_;
-  int64_t step_, tile_;
+  int64_t tile_;
+  int64_t before_ = 0, tiles_before_ = 0;  // of the sequences before this one
   size_t index_ = 0;
 };
 
@@ -71,17 +139,6 @@ class AppendCursor {
   int64_t row_;
   size_t index_ = 0;
 };
-
-// The keys that the query at `position` sees: [begin, end).
-struct KeyRange {
-  int64_t begin, end;
-};
-inline KeyRange VisibleKeys(const AttentionShape& s, const SequenceView& q, int64_t position) {
-  const int64_t begin = s.window > 0 && position >= s.window ? position - s.window + 1 : 0;
-  const int64_t all = q.past + q.rows;
-  if (s.causal) return {begin, position + 1};
-  return {begin, s.ahead > 0 && s.ahead < all - position ? position + s.ahead : all};
-}
 
 }  // namespace
 }  // namespace hasten

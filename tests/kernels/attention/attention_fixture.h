@@ -80,10 +80,20 @@ struct Step {
   std::vector<int64_t> begin, end;
 };
 
+// Runs attention whole or, where `threads` would, with its keys' splits shared out.
+inline void Attend(const Kernel<AttentionArgs>& kernel, AttentionArgs args, int threads, uint64_t seed) {
+  AlignedBytes shared(ShareSplits(args, threads));
+  if (shared.size() > 0) {
+    args.shared = shared.data();
+    std::memset(args.shared, 0, static_cast<size_t>(args.shared_counters));
+  }
+  RunShuffled(kernel, args, seed);
+}
+
 // Appends the step's tokens with one kernel and attends with another (null: not
-// at all). Returns out rows [sum of rows][heads * v_head_dim]. Strides exceed the widths.
+// at all), cut for so many threads. Returns out rows [sum of rows][heads * v_head_dim]. Strides exceed the widths.
 inline std::vector<float> RunStep(const AttentionShape& s, const Step& step, const Kernel<KvAppendArgs>& append,
-                                  const Kernel<AttentionArgs>* attend, uint64_t seed) {
+                                  const Kernel<AttentionArgs>* attend, uint64_t seed, int threads = 1) {
   const int64_t qw = s.heads * s.head_dim, kw = s.kv_heads * s.head_dim, vw = s.kv_heads * s.v_head_dim;
   const int64_t stride = qw + kw + vw + 3, out_width = s.heads * s.v_head_dim;
   std::vector<SequenceView> views;
@@ -104,7 +114,7 @@ inline std::vector<float> RunStep(const AttentionShape& s, const Step& step, con
   if (!attend) return {};
   std::vector<float> out(static_cast<size_t>(m * (out_width + 1)), -7.0f);
   const AttentionArgs args{s, views, rows.data(), stride, out.data(), out_width + 1};
-  RunShuffled(*attend, args, seed + 1);
+  Attend(*attend, args, threads, seed + 1);
   std::vector<float> packed;
   for (int64_t r = 0; r < m; ++r) {
     EXPECT_EQ(out[static_cast<size_t>((r + 1) * (out_width + 1) - 1)], -7.0f) << "wrote beyond the row";

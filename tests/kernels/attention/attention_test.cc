@@ -100,8 +100,10 @@ TEST(Attention, EveryRowGivesTheScalarBits) {
       if (past > 0) testing::RunStep(s, {{&t}, {0}, {past}}, ScalarAppend(), nullptr, 1);
       const auto want = testing::RunStep(s, {{&t}, {past}, {past + rows}}, ScalarAppend(), &ScalarAttend(), 1);
       testing::ForEachFastRow(AttentionKernels(), ArgsOf(s), [&](const Kernel<AttentionArgs>& k) {
-        const auto got = testing::RunStep(s, {{&t}, {past}, {past + rows}}, ScalarAppend(), &k, 2);
-        EXPECT_TRUE(SameBits(want, got)) << k.name << " " << Name(s) << " past " << past << " rows " << rows;
+        for (int threads : {1, 16}) {
+          const auto got = testing::RunStep(s, {{&t}, {past}, {past + rows}}, ScalarAppend(), &k, 2, threads);
+          EXPECT_TRUE(SameBits(want, got)) << k.name << " " << Name(s) << " past " << past << " rows " << rows << " threads " << threads;
+        }
       });
       if (::testing::Test::HasFailure()) return;
     }
@@ -124,7 +126,7 @@ TEST(Attention, RandomShapesGiveTheScalarBits) {
     if (past > 0) testing::RunStep(s, {{&t}, {0}, {past}}, ScalarAppend(), nullptr, 1);
     const auto want = testing::RunStep(s, {{&t}, {past}, {past + rows}}, ScalarAppend(), &ScalarAttend(), 1);
     testing::ForEachFastRow(AttentionKernels(), ArgsOf(s), [&](const Kernel<AttentionArgs>& k) {
-      EXPECT_TRUE(SameBits(want, testing::RunStep(s, {{&t}, {past}, {past + rows}}, ScalarAppend(), &k, 2))) << k.name << " " << Name(s) << " past " << past << " rows " << rows;
+      EXPECT_TRUE(SameBits(want, testing::RunStep(s, {{&t}, {past}, {past + rows}}, ScalarAppend(), &k, 2, 1 + i % 40))) << k.name << " " << Name(s) << " past " << past << " rows " << rows;
     });
   }
 }

@@ -72,6 +72,26 @@ TEST(Math, IsAccurate) {
   EXPECT_LE(MaxUlp([](float x) { return Cos(x); }, [](double x) { return std::cos(x); }, -1e30f, 1e30f), 0.51);
 }
 
+// What the INT8 attention weighs keys with: 2^x to 3e-6, exact at whole numbers, and
+// never below 2^-126.
+TEST(Math, Exp2CoarseIsNearAndExactAtWholeNumbers) {
+  for (float x = -125.0f; x <= 1.0f; x += 0x1p-9f) {
+    const double want = std::exp2(static_cast<double>(x));
+    ASSERT_NEAR(static_cast<double>(Exp2Coarse(x)) / want, 1.0, 3e-6) << x;
+    if (x == std::rint(x)) {
+      ASSERT_EQ(Exp2Coarse(x), static_cast<float>(want)) << x;
+    }
+  }
+  EXPECT_EQ(Exp2Coarse(-kInf), 0x1p-126f);
+  EXPECT_EQ(Exp2Coarse(-1e30f), 0x1p-126f);
+  EXPECT_TRUE(std::isnan(Exp2Coarse(kNaN)));
+}
+
+TEST(Math, PowerOfTwoIsExactAndEndsAtZero) {
+  for (int n = 0; n >= -126; --n) ASSERT_EQ(PowerOfTwo(static_cast<float>(n)), std::ldexp(1.0f, n)) << n;
+  for (float n : {-127.0f, -1e9f, -1e30f, -kInf, kNaN}) EXPECT_EQ(PowerOfTwo(n), 0.0f) << n;
+}
+
 TEST(Math, SpecialValues) {
   EXPECT_EQ(Exp(0.0f), 1.0f);  // rescaling a softmax by exp(0) must change nothing
   EXPECT_EQ(Exp(-kInf), 0.0f);
