@@ -13,7 +13,9 @@ namespace {
 struct Vec : VecAvx2 {
   static constexpr bool kPairSums = true;
   static constexpr int32_t kByteOffset = 0;  // DotBytes takes the 128 off itself
-  static constexpr int kByteM = 4, kByteV = 1, kNibbleM = 4, kNibbleV = 1, kTallRows = 0;
+  // A single row takes all four vectors of a panel: whole lines come from memory as
+  // they are read.
+  static constexpr int kByteM = 4, kByteV = 1, kNibbleM = 4, kNibbleV = 1, kTallRows = 0, kFlatV = 4;
   static constexpr int64_t kExpandFrom = 0;  // bytes cost twice as much as nibbles here
 
   static I AddPairs(I acc, I u, I s) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(u, s)); }

@@ -20,8 +20,9 @@ struct Vec {
   static constexpr bool kPairSums = false;   // vpdpbusd adds four products in 32 bits
   static constexpr int32_t kByteOffset = 128;  // Bytes are unsigned to it: dot = dpbusd - 128 * sum(x)
   // 6 x 32: 12 integer and 12 float accumulators; nibbles need registers for
-  // the halves of a line as well.
-  static constexpr int kByteM = 6, kByteV = 2, kNibbleM = 4, kNibbleV = 2, kTallRows = 8;
+  // the halves of a line as well. Up to 8 rows of nibbles are one tile, 8 x 16, so
+  // that weights are read once.
+  static constexpr int kByteM = 6, kByteV = 2, kNibbleM = 4, kNibbleV = 2, kTallRows = 8, kFlatV = 1;
   // Zen 4 unpacks nibbles beside its dot products (353 against 351 GOPS, M 512);
   // where both compete for a port, many rows pay for expanding a panel once.
   static constexpr int64_t kExpandFrom = 64;

@@ -12,7 +12,7 @@ namespace {
 struct Vec : VecAvx2 {
   static constexpr bool kPairSums = false;
   static constexpr int32_t kByteOffset = 128;  // Bytes are unsigned to it: dot = dpbusd - 128 * sum(x)
-  static constexpr int kByteM = 4, kByteV = 2, kNibbleM = 3, kNibbleV = 2, kTallRows = 0;
+  static constexpr int kByteM = 4, kByteV = 2, kNibbleM = 3, kNibbleV = 2, kTallRows = 0, kFlatV = 1;
   static constexpr int64_t kExpandFrom = 16;
 
   static I DotNibbles(I acc, I u, I s) { return _mm256_dpbusd_avx_epi32(acc, u, s); }
