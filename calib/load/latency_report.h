@@ -1,0 +1,41 @@
+// What the load generator measured: latencies by percentile with how many requests
+// stand behind each, goodput, cost and resources. Part of the gate's report.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hasten::load {
+
+// One percentile of one quantity over one slice of the requests.
+struct Percentile {
+  std::string quantity;         // "ttft_ms", "tpot_ms", "itl_ms", "e2e_ms", "queue_ms", "prefill_ms"
+  std::string slice;            // "all", or prompt lengths: "64-255"
+  double percent = 0;           // 50, 90, 95, 99, 100 (the largest)
+  std::optional<double> value, low, high;   // absent when n does not support it
+  int64_t n = 0;
+};
+
+struct Subject {                // the candidate, or a baseline
+  std::string name;
+  std::vector<Percentile> percentiles;
+  int64_t requests = 0, failed = 0;
+  double seconds = 0;           // of the measured part
+  std::optional<double> goodput_per_s;       // requests that met every limit
+  std::optional<double> device_seconds_per_1k_requests, device_seconds_per_1m_tokens;
+  std::optional<double> cost_per_1k_requests, cost_per_1m_tokens;
+  std::optional<double> generator_lag_ms;    // largest delay of a send
+  std::optional<double> load_ms;
+  int64_t peak_rss_bytes = 0, artifact_bytes = 0;
+};
+
+struct LatencyReport {
+  std::string note;             // why it is empty, or how it was measured
+  std::string currency;
+  double arrivals_per_s = 0;
+  std::vector<Subject> subjects;
+};
+
+}  // namespace hasten::load
