@@ -128,9 +128,9 @@ void Fields(V& v, load::Percentile& x) {
   v("slice", x.slice, "all, or a range of prompt tokens");
   v("percent", x.percent, "50, 90, 95, 99; 100 is the largest");
   v("value", x.value, "null when n does not support it");
-  v("low", x.low, "order statistic that bounds it below");
-  v("high", x.high, "order statistic that bounds it above");
-  v("n", x.n, "requests behind it");
+  v("low", x.low, "bounds it below with 95% confidence: an order statistic, for itl_ms a bootstrap over requests");
+  v("high", x.high, "bounds it above, likewise");
+  v("n", x.n, "requests behind it; failed ones are infinitely late");
 }
 
 template <class V>
@@ -138,17 +138,31 @@ void Fields(V& v, load::Subject& x) {
   v("name", x.name, "candidate or baseline");
   v("percentiles", x.percentiles, "latencies");
   v("requests", x.requests, "sent after the warm-up");
-  v("failed", x.failed, "of them without an answer");
-  v("seconds", x.seconds, "measured");
+  v("failed", x.failed, "of them without a whole answer in time");
+  v("good", x.good, "of them that met every limit");
+  v("tokens", x.tokens, "answered");
+  v("seconds", x.seconds, "from the first intended send to the last answer, all blocks");
+  v("busy_seconds", x.busy_seconds, "of them, with a request being worked on");
   v("goodput_per_s", x.goodput_per_s, "requests a second that met every limit");
-  v("device_seconds_per_1k_requests", x.device_seconds_per_1k_requests, "busy time");
-  v("device_seconds_per_1m_tokens", x.device_seconds_per_1m_tokens, "busy time");
-  v("cost_per_1k_requests", x.cost_per_1k_requests, "at the limits, in the report's currency");
-  v("cost_per_1m_tokens", x.cost_per_1m_tokens, "at the limits, in the report's currency");
+  v("device_seconds_per_1k_requests", x.device_seconds_per_1k_requests, "busy seconds for a thousand requests that met every limit");
+  v("device_seconds_per_1m_tokens", x.device_seconds_per_1m_tokens, "busy seconds for a million of their tokens");
+  v("cost_per_1k_requests", x.cost_per_1k_requests, "price of all seconds, for a thousand requests that met every limit");
+  v("cost_per_1m_tokens", x.cost_per_1m_tokens, "likewise, for a million of their tokens");
   v("generator_lag_ms", x.generator_lag_ms, "largest delay of a send behind its intended time");
   v("load_ms", x.load_ms, "opening the artifact");
   v("peak_rss_bytes", x.peak_rss_bytes, "largest resident size");
   v("artifact_bytes", x.artifact_bytes, "file size");
+  v("error", x.error, "of the first request that failed");
+}
+
+template <class V>
+void Fields(V& v, load::Comparison& x) {
+  v("quantity", x.quantity, "as in percentiles");
+  v("percent", x.percent, "as in percentiles");
+  v("ratio", x.ratio, "candidate over baseline");
+  v("low", x.low, "bounds it below with 95% confidence: paired bootstrap over requests");
+  v("high", x.high, "bounds it above, likewise");
+  v("n", x.n, "pairs of requests");
 }
 
 template <class V>
@@ -157,6 +171,7 @@ void Fields(V& v, load::LatencyReport& x) {
   v("currency", x.currency, "of costs");
   v("arrivals_per_s", x.arrivals_per_s, "rate of the open-loop load");
   v("subjects", x.subjects, "candidate, and a baseline");
+  v("comparisons", x.comparisons, "candidate over baseline, where there is one");
 }
 
 template <class V>

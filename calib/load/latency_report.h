@@ -15,20 +15,32 @@ struct Percentile {
   std::string slice;            // "all", or prompt lengths: "64-255"
   double percent = 0;           // 50, 90, 95, 99, 100 (the largest)
   std::optional<double> value, low, high;   // absent when n does not support it
-  int64_t n = 0;
+  int64_t n = 0;                // requests
 };
 
 struct Subject {                // the candidate, or a baseline
   std::string name;
   std::vector<Percentile> percentiles;
   int64_t requests = 0, failed = 0;
+  int64_t good = 0;             // met every limit
+  int64_t tokens = 0;           // answered
   double seconds = 0;           // of the measured part
+  double busy_seconds = 0;      // of it, with a request being worked on
   std::optional<double> goodput_per_s;       // requests that met every limit
   std::optional<double> device_seconds_per_1k_requests, device_seconds_per_1m_tokens;
   std::optional<double> cost_per_1k_requests, cost_per_1m_tokens;
   std::optional<double> generator_lag_ms;    // largest delay of a send
   std::optional<double> load_ms;
-  int64_t peak_rss_bytes = 0, artifact_bytes = 0;
+  int64_t peak_rss_bytes = 0, artifact_bytes = 0;   // 0: not known
+  std::string error;            // of the first request that failed
+};
+
+// A percentile of the candidate over the same of the baseline, of the same requests.
+struct Comparison {
+  std::string quantity;
+  double percent = 0;
+  std::optional<double> ratio, low, high;    // paired bootstrap over requests, each bound 95%
+  int64_t n = 0;
 };
 
 struct LatencyReport {
@@ -36,6 +48,7 @@ struct LatencyReport {
   std::string currency;
   double arrivals_per_s = 0;
   std::vector<Subject> subjects;
+  std::vector<Comparison> comparisons;
 };
 
 }  // namespace hasten::load

@@ -1,6 +1,7 @@
 #include "calib/machine/proc.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 
 #include <sched.h>
@@ -23,6 +24,13 @@ int UsableCores() {
   cpu_set_t set;
   CPU_ZERO(&set);
   return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+void ResetPeakMemory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+int64_t PeakMemoryBytes(std::string_view process) {
+  const std::string path = "/proc/" + std::string(process) + "/status";
+  return std::strtoll(ProcValue(path.c_str(), "VmHWM").c_str(), nullptr, 10) * 1024;
 }
 
 }  // namespace hasten::calib
