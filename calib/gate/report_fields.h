@@ -134,9 +134,16 @@ void Fields(V& v, load::Percentile& x) {
 }
 
 template <class V>
+void Fields(V& v, load::Samples& x) {
+  v("quantity", x.quantity, "as in percentiles, but for itl_ms");
+  v("values", x.values, "ascending, of answered requests; at most 500, evenly chosen");
+}
+
+template <class V>
 void Fields(V& v, load::Subject& x) {
   v("name", x.name, "candidate or baseline");
   v("percentiles", x.percentiles, "latencies");
+  v("samples", x.samples, "distributions");
   v("requests", x.requests, "sent after the warm-up");
   v("failed", x.failed, "of them without a whole answer in time");
   v("good", x.good, "of them that met every limit");

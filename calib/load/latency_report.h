@@ -18,9 +18,16 @@ struct Percentile {
   int64_t n = 0;                // requests
 };
 
+// What a distribution is drawn from.
+struct Samples {
+  std::string quantity;         // as above, but for itl_ms
+  std::vector<double> values;   // ascending, of answered requests; beyond 500 evenly chosen ones
+};
+
 struct Subject {                // the candidate, or a baseline
   std::string name;
   std::vector<Percentile> percentiles;
+  std::vector<Samples> samples;
   int64_t requests = 0, failed = 0;
   int64_t good = 0;             // met every limit
   int64_t tokens = 0;           // answered

@@ -34,6 +34,28 @@ void AddPercentiles(std::span<const Record> records, const std::string& slice, s
   }
 }
 
+// Both ends stay among those chosen.
+std::vector<double> Thin(const std::vector<double>& sorted) {
+  constexpr size_t kMost = 500;
+  if (sorted.size() <= kMost) return sorted;
+  std::vector<double> out;
+  for (size_t i = 0; i < kMost; ++i) out.push_back(sorted[i * (sorted.size() - 1) / (kMost - 1)]);
+  return out;
+}
+
+std::vector<Samples> SamplesOf(std::span<const Record> records) {
+  std::vector<Samples> all;
+  for (const char* quantity : kQuantities) {
+    Samples s{quantity, {}};
+    for (const Record& r : records) if (const auto value = ValueOf(r, quantity); value && std::isfinite(*value)) s.values.push_back(*value);
+    if (s.values.empty()) continue;
+    std::sort(s.values.begin(), s.values.end());
+    s.values = Thin(s.values);
+    all.push_back(std::move(s));
+  }
+  return all;
+}
+
 void AddCosts(const Measured& m, const Price& price, int64_t good_tokens, Subject& s) {
   if (s.good == 0) return;
   const double good = static_cast<double>(s.good), tokens = static_cast<double>(good_tokens);
@@ -112,6 +134,7 @@ Subject Summarize(const Measured& m, std::span<const Limit> limits, const Price&
   }
   AddPercentiles(m.records, "all", s.percentiles);
   for (const auto& [at, slice] : slices) AddPercentiles(slice.second, slice.first, s.percentiles);
+  s.samples = SamplesOf(m.records);
   if (!m.records.empty()) s.generator_lag_ms = lag;
   if (m.seconds > 0) s.goodput_per_s = static_cast<double>(s.good) / m.seconds;
   AddCosts(m, price, good_tokens, s);

@@ -49,6 +49,13 @@ TEST(Summary, PercentilesBySliceAndLength) {
   EXPECT_EQ(find("itl_ms", "all", 90)->value, 10);
   EXPECT_EQ(find("itl_ms", "all", 90)->n, 40);
   EXPECT_EQ(s.load_ms, 7);
+  ASSERT_EQ(s.samples.size(), 5u);
+  EXPECT_EQ(s.samples[0].quantity, "ttft_ms");
+  EXPECT_EQ(s.samples[0].values.size(), 40u);
+  const Subject large = Summarize(Ramp(2000), {}, {});
+  EXPECT_EQ(large.samples[0].values.size(), 500u);
+  EXPECT_EQ(large.samples[0].values.front(), 1);
+  EXPECT_EQ(large.samples[0].values.back(), 2000);
 }
 
 TEST(Summary, GoodputCountsWhatMeetsEveryLimitAndFailuresAreMisses) {
