@@ -1,45 +1,62 @@
 // Evaluation of an artifact against the model it was made from: both score the
 // same text, token by token. The candidate runs as it would be served, through
-// the C interface and its own packed configuration; the reference is interpreted.
+// the C interface and its own packed configuration; the reference is interpreted,
+// or comes from logits that were kept.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "calib/abi/artifact.h"
+#include "calib/data/chunks.h"
+#include "calib/eval/rows.h"
 #include "calib/metrics/metric.h"
 #include "runtime/base/status.h"
+#include "runtime/base/threads.h"
 
 namespace hasten::calib {
 
-struct EvalOptions {
-  std::string reference;      // a folder or an .onnx file
-  std::string candidate;      // an artifact
-  std::string text;           // a file
-  int64_t context = 512;      // tokens a chunk
-  int64_t chunks = 0;         // 0: all whole ones of the text
+// What a model evaluated, scored or not, and the time it took by the clock.
+struct Speed {
+  int64_t tokens = 0;
+  double seconds = 0;
+  double TokensPerSecond() const { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
+};
+
+// A text as the chunks that are scored.
+struct TextChunks {
+  Chunks chunks;
+  std::vector<std::string> digests;   // of the documents, DocumentDigest
+  std::vector<std::string> documents;
+};
+// Splits the file into documents, tokenises each with the artifact's tokenizer and cuts
+// chunks. Messages name the file.
+Result<TextChunks> ChunksOfText(const Artifact& artifact, const std::string& path, int64_t context, int64_t count);
+
+// The reference's rows for chunk i: those of its scored positions, in order.
+using ReferenceRows = std::function<Result<std::shared_ptr<const RowSource>>(int64_t chunk)>;
+
+struct ScoreOptions {
   int threads = 1;
   std::function<void(int64_t done, int64_t total)> progress;  // chunks; may be null
   const std::atomic<bool>* cancel = nullptr;
 };
 
-struct EvalReport {
+struct Scores {
   std::vector<TokenScore> scores;   // of every scored position, in order
-  int64_t chunks = 0;
-  // What each model evaluated, scored or not, and the time it took by the clock.
-  struct Speed {
-    int64_t tokens = 0;
-    double seconds = 0;
-    double TokensPerSecond() const { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
-  };
-  Speed reference, candidate;
+  std::vector<int32_t> document;    // of each, numbered from 0 without gaps
+  int64_t documents = 0;
+  Speed reference, candidate;       // scoring not counted
 };
 
-// Scores the second half of each chunk (calib/data/chunks.h). The candidate's
-// tokenizer makes the tokens. Memory: the logits of one chunk, once.
-// kBadInput when the vocabularies differ or the text is too short.
-Result<EvalReport> Evaluate(const EvalOptions& options);
+// Scores one chunk with a session that may hold another sequence.
+Result<std::vector<TokenScore>> ScoreChunk(const Chunks& chunks, int64_t index, const RowSource& reference, Session& candidate,
+                                           ThreadPool& pool, Speed& speed);
+// All chunks. kBadInput when the vocabularies differ.
+Result<Scores> ScoreChunks(const Artifact& artifact, const Chunks& chunks, const ReferenceRows& reference, const ScoreOptions& options);
 
 }  // namespace hasten::calib
