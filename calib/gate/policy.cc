@@ -18,7 +18,8 @@ constexpr struct {
   double percent;
 } kPercents[] = {{"p50", 50}, {"p90", 90}, {"p95", 95}, {"p99", 99}, {"max", 100}};
 constexpr const char* kQuantities[] = {"ttft_ms", "tpot_ms", "itl_ms", "e2e_ms", "queue_ms", "prefill_ms"};
-constexpr const char* kResources[] = {"load_ms_max", "peak_rss_mb_max", "artifact_mb_max", "goodput_min", "cost_per_1m_tokens_max", "cost_per_1k_requests_max"};
+constexpr const char* kResources[] = {"load_ms_max", "peak_rss_mb_max", "artifact_mb_max", "goodput_min", "cost_per_1m_tokens_max", "cost_per_1k_requests_max",
+                                       "baseline_ratio_max"};
 constexpr const char* kGeneration[] = {"divergent_max", "length_ratio_min", "length_ratio_max", "repetition_max", "finish_changed_max"};
 
 std::string Joined(const std::string& folder, const std::string& path) {

@@ -49,7 +49,7 @@ struct Surface {
   std::string name;
   std::optional<Workload> workload;
   std::vector<Budget> budgets;
-  std::vector<Limit> resources;     // load_ms, peak_rss_mb, artifact_mb, goodput, cost_per_1m_tokens, cost_per_1k_requests
+  std::vector<Limit> resources;     // load_ms, peak_rss_mb, artifact_mb, goodput, cost_per_1m_tokens, cost_per_1k_requests, baseline_ratio
   std::vector<Limit> quality;       // of metrics.def
   std::vector<Limit> generation;    // divergent, length_ratio, repetition, finish_changed
   std::vector<TaskLimit> tasks;

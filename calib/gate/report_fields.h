@@ -141,7 +141,7 @@ void Fields(V& v, load::Samples& x) {
 
 template <class V>
 void Fields(V& v, load::Subject& x) {
-  v("name", x.name, "candidate or baseline");
+  v("name", x.name, "candidate or baseline, and the surface where there are several");
   v("percentiles", x.percentiles, "latencies");
   v("samples", x.samples, "distributions");
   v("requests", x.requests, "sent after the warm-up");
@@ -164,6 +164,7 @@ void Fields(V& v, load::Subject& x) {
 
 template <class V>
 void Fields(V& v, load::Comparison& x) {
+  v("surface", x.surface, "section of the policy");
   v("quantity", x.quantity, "as in percentiles");
   v("percent", x.percent, "as in percentiles");
   v("ratio", x.ratio, "candidate over baseline");

@@ -1,6 +1,8 @@
 #include "calib/load/judge.h"
 
 #include <cmath>
+#include <cstdio>
+#include <utility>
 
 #include "calib/load/order_statistics.h"
 
@@ -62,12 +64,21 @@ void Decide(const std::optional<double>& low, const std::optional<double>& high,
   }
 }
 
+// A largest value has no bound: it is of these requests and no others.
+Criterion JudgeLargest(const Subject& s, Criterion c) {
+  c.verdict = s.failed == 0 && c.estimate && *c.estimate <= c.margin ? Verdict::kPass : Verdict::kFail;
+  if (s.failed > 0) c.reason = StrCat(s.failed, " of ", s.requests, " requests failed: ", s.error);
+  else c.reason = StrCat("the largest of ", c.n, " is ", Number(c.estimate.value_or(INFINITY)), ", limit ", Number(c.margin), " ", c.unit);
+  return c;
+}
+
 Criterion JudgeLimit(const Subject& s, const Limit& limit, const std::string& surface) {
   Criterion c{.surface = surface, .name = NameOf(limit), .group = "latency", .unit = "ms", .margin = limit.at_most_ms};
   const std::string what = StrCat("p", Number(limit.percent));
   const Percentile* p = Find(s, limit);
   if (!p) return c.reason = StrCat("no request has a ", limit.quantity), c;
   c.n = p->n, c.estimate = p->value;
+  if (limit.percent >= 100) return JudgeLargest(s, std::move(c));
   SetInterval(p->low, p->high, c);
   Decide(p->low, p->high, LeastCount(limit.percent / 100), what.c_str(), c);
   // More failures than the percentile leaves room for: the percentile itself is infinite.
@@ -80,16 +91,18 @@ Criterion JudgeLimit(const Subject& s, const Limit& limit, const std::string& su
   return c;
 }
 
-Criterion JudgeGoodput(const Subject& s, double share_min, const std::string& surface) {
-  Criterion c{.surface = surface, .name = "good_share_min", .group = "latency", .at_most = false, .margin = share_min, .n = s.requests};
-  if (s.requests == 0) return c.reason = "no request was measured", c;
-  c.estimate = static_cast<double>(s.good) / static_cast<double>(s.requests);
-  const double low = ShareBelow(s.good, s.requests), high = ShareAbove(s.good, s.requests);
+// The share of requests that met every limit, times the rate at which they came.
+Criterion JudgeGoodput(const Subject& s, const gate::Limit& limit, const std::string& surface) {
+  Criterion c{.surface = surface, .name = limit.name, .group = "latency", .unit = "requests/s", .at_most = false, .margin = limit.value, .n = s.requests};
+  if (s.requests == 0 || s.seconds <= 0) return c.reason = "no request was measured", c;
+  const double rate = static_cast<double>(s.requests) / s.seconds;
+  c.estimate = s.goodput_per_s;
+  const double low = rate * ShareBelow(s.good, s.requests), high = rate * ShareAbove(s.good, s.requests);
   c.interval = gate::Interval{low, high, 2 * kOneSided - 1};
   const std::string seen = StrCat(s.good, " of ", s.requests, " requests met every limit");
-  if (low >= share_min) c.verdict = Verdict::kPass, c.reason = StrCat(seen, ", at least ", Number(100 * low), "% with 95% confidence");
-  else if (high < share_min) c.verdict = Verdict::kFail, c.reason = StrCat(seen, ", at most ", Number(100 * high), "% with 95% confidence");
-  else c.reason = StrCat(seen, ": between ", Number(100 * low), "% and ", Number(100 * high), "%, asked ", Number(100 * share_min), "%");
+  if (low >= c.margin) c.verdict = Verdict::kPass, c.reason = StrCat(seen, ": at least ", Number(low), "/s with 95% confidence, asked ", Number(c.margin));
+  else if (high < c.margin) c.verdict = Verdict::kFail, c.reason = StrCat(seen, ": at most ", Number(high), "/s with 95% confidence, asked ", Number(c.margin));
+  else c.reason = StrCat(seen, ": between ", Number(low), " and ", Number(high), "/s, asked ", Number(c.margin));
   return c;
 }
 
@@ -102,40 +115,54 @@ Criterion JudgeRatio(const LatencyReport& report, const Limit& limit, double rat
     Decide(r.low, r.high, LeastCount(limit.percent / 100), "ratio", c);
     return c;
   }
-  c.reason = "not both the candidate and a baseline have this percentile";
+  c.reason = report.subjects.size() < 2 ? "needs --baseline or --baseline-cmd" : "not both the candidate and the baseline have this percentile";
   return c;
-}
-
-void AddFigure(const char* name, const char* group, const char* unit, std::optional<double> value, const std::optional<double>& at_most,
-               const std::string& surface, std::vector<Criterion>& out) {
-  if (!at_most) return;
-  Criterion c{.surface = surface, .name = name, .group = group, .unit = unit, .margin = *at_most, .estimate = value, .n = 1};
-  if (!value) c.n = 0, c.reason = "was not measured";
-  else if (*value <= *at_most) c.verdict = Verdict::kPass, c.reason = StrCat(Number(*value), " ", unit, ", limit ", Number(*at_most));
-  else c.verdict = Verdict::kFail, c.reason = StrCat(Number(*value), " ", unit, " is more than ", Number(*at_most));
-  out.push_back(std::move(c));
 }
 
 std::optional<double> Megabytes(int64_t bytes) { return bytes > 0 ? std::optional<double>(static_cast<double>(bytes) / 1e6) : std::nullopt; }
 
+// Value and unit of a resource by the policy's name for it.
+std::pair<std::optional<double>, std::string> FigureOf(const LatencyReport& report, const Subject& s, const std::string& figure) {
+  if (figure == "load_ms") return {s.load_ms, "ms"};
+  if (figure == "peak_rss_mb") return {Megabytes(s.peak_rss_bytes), "MB"};
+  if (figure == "artifact_mb") return {Megabytes(s.artifact_bytes), "MB"};
+  if (figure == "cost_per_1k_requests") return {s.cost_per_1k_requests, report.currency};
+  if (figure == "cost_per_1m_tokens") return {s.cost_per_1m_tokens, report.currency};
+  return {};
+}
+
+Criterion JudgeFigure(const LatencyReport& report, const Subject& s, const gate::Limit& limit, const std::string& surface) {
+  const auto [value, unit] = FigureOf(report, s, limit.figure);
+  Criterion c{.surface = surface, .name = limit.name, .group = "cost", .unit = unit, .at_most = limit.at_most, .margin = limit.value, .estimate = value};
+  if (!value) {
+    c.reason = limit.figure.starts_with("cost") ? "needs a price ([cost] of the policy) and a request that met every limit" : "was not measured";
+    return c;
+  }
+  c.n = 1;
+  const bool kept = limit.at_most ? *value <= limit.value : *value >= limit.value;
+  c.verdict = kept ? Verdict::kPass : Verdict::kFail;
+  c.reason = StrCat(Number(*value), " ", unit, ", limit ", Number(limit.value));
+  return c;
+}
+
 }  // namespace
 
-std::string NameOf(const Limit& limit) { return StrCat(limit.quantity, ".p", Number(limit.percent)); }
+std::string NameOf(const Limit& limit) { return limit.percent >= 100 ? limit.quantity + ".max" : StrCat(limit.quantity, ".p", Number(limit.percent)); }
 
 std::vector<Criterion> Judge(const LatencyReport& report, const Budgets& b, const std::string& surface) {
   const Subject none;
   const Subject& s = report.subjects.empty() ? none : report.subjects[0];
   std::vector<Criterion> all;
   for (const Limit& limit : b.limits) all.push_back(JudgeLimit(s, limit, surface));
-  if (b.good_share_min) all.push_back(JudgeGoodput(s, *b.good_share_min, surface));
-  if (b.baseline_ratio_max) {
-    for (const Limit& limit : b.limits) all.push_back(JudgeRatio(report, limit, *b.baseline_ratio_max, surface));
+  for (const gate::Limit& r : b.resources) {
+    if (r.figure == "goodput") {
+      all.push_back(JudgeGoodput(s, r, surface));
+    } else if (r.figure == "baseline_ratio") {
+      for (const Limit& limit : b.limits) if (limit.percent < 100) all.push_back(JudgeRatio(report, limit, r.value, surface));
+    } else {
+      all.push_back(JudgeFigure(report, s, r, surface));
+    }
   }
-  AddFigure("cost_per_1k_requests_max", "cost", report.currency.c_str(), s.cost_per_1k_requests, b.cost_per_1k_requests_max, surface, all);
-  AddFigure("cost_per_1m_tokens_max", "cost", report.currency.c_str(), s.cost_per_1m_tokens, b.cost_per_1m_tokens_max, surface, all);
-  AddFigure("peak_rss_mb_max", "cost", "MB", Megabytes(s.peak_rss_bytes), b.peak_rss_mb_max, surface, all);
-  AddFigure("load_ms_max", "cost", "ms", s.load_ms, b.load_ms_max, surface, all);
-  AddFigure("artifact_mb_max", "cost", "MB", Megabytes(s.artifact_bytes), b.artifact_mb_max, surface, all);
   return all;
 }
 

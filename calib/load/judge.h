@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "calib/gate/policy.h"
 #include "calib/gate/report.h"
 #include "calib/load/latency_report.h"
 #include "calib/load/summary.h"
@@ -13,21 +14,18 @@
 namespace hasten::load {
 
 struct Budgets {
-  std::vector<Limit> limits;                      // of the candidate's percentiles
-  std::optional<double> good_share_min;           // share of requests that meet every limit
-  std::optional<double> baseline_ratio_max;       // of every limited percentile, over the baseline's
-  std::optional<double> cost_per_1k_requests_max, cost_per_1m_tokens_max;   // need a price
-  std::optional<double> peak_rss_mb_max, load_ms_max, artifact_mb_max;
+  std::vector<Limit> limits;              // of the candidate's percentiles
+  std::vector<gate::Limit> resources;     // figures of the policy: goodput_min, load_ms_max, …; baseline_ratio_max holds for every limited percentile
 };
 
 // Subject 0 of the report is the candidate. Statistical criteria pass when the bound
 // clears the limit, fail when the other bound lies beyond it, and are inconclusive
-// otherwise or without enough requests; `p_failure` is not adjusted here. Costs and
-// resources are single figures: they pass or fail, and what was not measured is
+// otherwise or without enough requests. Largest values, costs and resources are
+// single figures of what was measured: they pass or fail, and what was not measured is
 // inconclusive.
 std::vector<gate::Criterion> Judge(const LatencyReport& report, const Budgets& budgets, const std::string& surface);
 
-// How a limit is named: "ttft_ms.p95".
+// How a limit is named: "ttft_ms.p95", "ttft_ms.max".
 std::string NameOf(const Limit& limit);
 
 }  // namespace hasten::load

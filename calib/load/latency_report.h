@@ -44,6 +44,7 @@ struct Subject {                // the candidate, or a baseline
 
 // A percentile of the candidate over the same of the baseline, of the same requests.
 struct Comparison {
+  std::string surface;          // of the policy
   std::string quantity;
   double percent = 0;
   std::optional<double> ratio, low, high;    // paired bootstrap over requests, each bound 95%

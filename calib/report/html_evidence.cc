@@ -82,7 +82,7 @@ std::string ComparisonTable(const Report& r) {
   if (r.latency.comparisons.empty()) return "";
   std::vector<std::vector<std::string>> rows;
   for (const auto& c : r.latency.comparisons) {
-    rows.push_back({Html(QuantityName(c.quantity)), StrCat("p", Number(c.percent)), Number(c.ratio), StrCat(Number(c.low), " to ", Number(c.high)), Count(c.n)});
+    rows.push_back({StrCat(Html(QuantityName(c.quantity)), c.surface.empty() ? "" : StrCat("<br><small>", Html(c.surface), "</small>")), StrCat("p", Number(c.percent)), Number(c.ratio), StrCat(Number(c.low), " to ", Number(c.high)), Count(c.n)});
   }
   return "<h3>Candidate over baseline</h3>" + HtmlTable({"", "", "ratio", "95% bounds", "n"}, rows, 2);
 }

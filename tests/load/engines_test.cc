@@ -8,6 +8,7 @@
 
 #include "calib/load/command_engine.h"
 #include "calib/load/measure.h"
+#include "calib/load/surface.h"
 #include "calib/machine/temp_folder.h"
 #include "calib/synthetic/write.h"
 #include "compiler/artifact/writer.h"
@@ -108,6 +109,40 @@ TEST_F(Engines, RefusesWhatDoesNotFitOrIsNoArtifact) {
   o = Options();
   o.candidate.artifact = "/does/not/exist.hst";
   EXPECT_EQ(MeasureLatency(o).status().code(), Code::kResource);
+}
+
+TEST_F(Engines, ASurfaceOfThePolicy) {
+  const auto policy = gate::ParsePolicy(R"(
+[cost]
+price_per_hour = 0.36
+currency = "EUR"
+[surface.chat]
+workload = { arrivals_per_s = 200, prompt_tokens = [4, 32], output_tokens = 6, warmup = 1 }
+ttft_ms = { p50 = 100000, p90 = 0.000001, p99 = 100000 }
+load_ms_max = 100000
+cost_per_1m_tokens_max = 1
+baseline_ratio_max = 2
+[surface.embedded]
+artifact_mb_max = 0.000001
+)", "");
+  ASSERT_TRUE(policy.ok()) << policy.status().message();
+  ASSERT_EQ(policy->surfaces.size(), 2u);
+  const gate::Surface& chat = policy->surfaces[0];
+  EXPECT_EQ(RequestsFor(chat), 399);   // p99 needs 299
+  gate::Surface quick = chat;
+  quick.workload->requests = 40;
+  gate::Report report;
+  const SurfaceOptions options{.candidate = writer_->pending_path(), .threads = 1};
+  ASSERT_TRUE(AddSurface(*policy, quick, options, report).ok());
+  ASSERT_TRUE(AddSurface(*policy, policy->surfaces[1], options, report).ok());
+  std::vector<std::string> verdicts;
+  for (const gate::Criterion& c : report.criteria) verdicts.push_back(c.surface + " " + c.name + " " + gate::VerdictName(c.verdict));
+  EXPECT_THAT(verdicts, ::testing::ElementsAre("chat ttft_ms.p50 PASS", "chat ttft_ms.p90 FAIL", "chat ttft_ms.p99 INCONCLUSIVE", "chat load_ms_max PASS",
+                                               "chat cost_per_1m_tokens_max PASS", "chat baseline_ratio_max.ttft_ms.p50 INCONCLUSIVE", "chat baseline_ratio_max.ttft_ms.p90 INCONCLUSIVE",
+                                               "chat baseline_ratio_max.ttft_ms.p99 INCONCLUSIVE", "embedded artifact_mb_max FAIL"));
+  ASSERT_EQ(report.latency.subjects.size(), 2u);
+  EXPECT_EQ(report.latency.subjects[1].name, "embedded candidate");
+  for (const gate::Criterion& c : report.criteria) EXPECT_FALSE(c.reason.empty()) << c.name;
 }
 
 TEST_F(Engines, ACancelledRunEndsAtOnce) {

@@ -113,14 +113,27 @@ TEST(Judge, FailedRequestsNeverHelp) {
 TEST(Judge, FiguresAndWhatWasNotMeasured) {
   LatencyReport report{.currency = "EUR"};
   report.subjects.push_back(Summarize(Ramp(40), {}, {}));
-  const auto all = Judge(report, {.good_share_min = 0.9, .cost_per_1m_tokens_max = 1.0, .peak_rss_mb_max = 150.0, .load_ms_max = 10.0, .artifact_mb_max = 100.0}, "chat");
+  const std::vector<gate::Limit> resources = {{"goodput_min", "goodput", false, 0.37}, {"cost_per_1m_tokens_max", "cost_per_1m_tokens", true, 1}, {"peak_rss_mb_max", "peak_rss_mb", true, 150},
+                                              {"load_ms_max", "load_ms", true, 10}, {"artifact_mb_max", "artifact_mb", true, 100}};
+  const auto all = Judge(report, {.resources = resources}, "chat");
   ASSERT_EQ(all.size(), 5u);
-  EXPECT_EQ(all[0].verdict, Verdict::kPass);            // 40 of 40: at least 92.8%
+  EXPECT_EQ(all[0].verdict, Verdict::kPass);            // 40 of 40 in 100 s: at least 92.8% of 0.4/s
+  EXPECT_EQ(Judge(report, {.resources = {{"goodput_min", "goodput", false, 0.38}}}, "chat")[0].verdict, Verdict::kInconclusive);
+  EXPECT_EQ(Judge(report, {.resources = {{"goodput_min", "goodput", false, 0.41}}}, "chat")[0].verdict, Verdict::kFail);
   EXPECT_EQ(all[1].verdict, Verdict::kInconclusive);    // no price, no cost
   EXPECT_EQ(all[2].verdict, Verdict::kFail);
   EXPECT_EQ(all[3].verdict, Verdict::kPass);
   EXPECT_EQ(all[4].verdict, Verdict::kPass);
   for (const Criterion& c : all) EXPECT_FALSE(c.reason.empty()) << c.name;
+}
+
+TEST(Judge, ALargestValueIsOfWhatWasMeasured) {
+  EXPECT_EQ(JudgeOne(Ramp(40), {"ttft_ms", 100, 40}).verdict, Verdict::kPass);
+  EXPECT_EQ(JudgeOne(Ramp(40), {"ttft_ms", 100, 40}).name, "ttft_ms.max");
+  EXPECT_EQ(JudgeOne(Ramp(40), {"ttft_ms", 100, 39}).verdict, Verdict::kFail);
+  Measured m = Ramp(40);
+  m.records[0].error = "broke";
+  EXPECT_EQ(JudgeOne(m, {"ttft_ms", 100, 1000}).verdict, Verdict::kFail);
 }
 
 TEST(Judge, RatioToABaseline) {
@@ -131,7 +144,7 @@ TEST(Judge, RatioToABaseline) {
     LatencyReport report;
     report.subjects = {Summarize(candidate, {}, {}), Summarize(baseline, {}, {})};
     report.comparisons = Compare(candidate, baseline);
-    return Judge(report, {.limits = {limit}, .baseline_ratio_max = 1.05}, "chat").at(1);
+    return Judge(report, {.limits = {limit}, .resources = {{"baseline_ratio_max", "baseline_ratio", true, 1.05}}}, "chat").at(1);
   };
   EXPECT_EQ(verdict(same, same).verdict, Verdict::kPass);
   EXPECT_EQ(verdict(same, same).estimate, 1);
