@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <optional>
 
 #include "calib/data/documents.h"
 #include "calib/data/text_file.h"
@@ -12,16 +11,6 @@ namespace hasten::calib {
 namespace {
 
 constexpr int64_t kCandidateRows = 64;  // of the candidate's logits held at once
-
-// The token that the tokenizer puts before every text, if it does.
-Result<std::optional<int32_t>> LeadingToken(const Artifact& artifact) {
-  HST_ASSIGN_OR_RETURN(const std::vector<int32_t> with, artifact.Encode("a", /*special=*/true));
-  HST_ASSIGN_OR_RETURN(const std::vector<int32_t> without, artifact.Encode("a", /*special=*/false));
-  if (with.size() > without.size() && !with.empty() && (without.empty() || with[0] != without[0])) {
-    return std::optional<int32_t>(with[0]);
-  }
-  return std::optional<int32_t>();
-}
 
 // Adds `tokens` and the time until it is destroyed.
 class Timer {
@@ -35,6 +24,15 @@ class Timer {
 };
 
 }  // namespace
+
+Result<std::optional<int32_t>> LeadingToken(const Artifact& artifact) {
+  HST_ASSIGN_OR_RETURN(const std::vector<int32_t> with, artifact.Encode("a", /*special=*/true));
+  HST_ASSIGN_OR_RETURN(const std::vector<int32_t> without, artifact.Encode("a", /*special=*/false));
+  if (with.size() > without.size() && !with.empty() && (without.empty() || with[0] != without[0])) {
+    return std::optional<int32_t>(with[0]);
+  }
+  return std::optional<int32_t>();
+}
 
 Result<TextChunks> ChunksOfText(const Artifact& artifact, const std::string& path, int64_t context, int64_t count) {
   if (!artifact.info().causal) return Unsupported("the candidate is an encoder; perplexity needs a causal language model");
@@ -94,15 +92,19 @@ Result<Scores> ScoreChunks(const Artifact& artifact, const Chunks& chunks, const
   std::map<int32_t, int32_t> numbers;   // of documents with a chunk
   for (int64_t i = 0; i < chunks.count; ++i) {
     if (options.cancel && *options.cancel) return Status(Code::kCancelled, "interrupted");
-    std::shared_ptr<const RowSource> rows;
-    {
-      const Timer timer(out.reference, chunks.context);
-      HST_ASSIGN_OR_RETURN(rows, reference(i));
+    std::optional<std::vector<TokenScore>> scores = options.known ? options.known(i) : std::nullopt;
+    if (!scores) {
+      std::shared_ptr<const RowSource> rows;
+      {
+        const Timer timer(out.reference, chunks.context);
+        HST_ASSIGN_OR_RETURN(rows, reference(i));
+      }
+      HST_ASSIGN_OR_RETURN(scores, ScoreChunk(chunks, i, *rows, *session, *pool, out.candidate));
+      if (options.made) options.made(i, *scores);
     }
-    HST_ASSIGN_OR_RETURN(const std::vector<TokenScore> scores, ScoreChunk(chunks, i, *rows, *session, *pool, out.candidate));
     const int32_t document = numbers.emplace(chunks.document[static_cast<size_t>(i)], static_cast<int32_t>(numbers.size())).first->second;
-    out.scores.insert(out.scores.end(), scores.begin(), scores.end());
-    out.document.insert(out.document.end(), scores.size(), document);
+    out.scores.insert(out.scores.end(), scores->begin(), scores->end());
+    out.document.insert(out.document.end(), scores->size(), document);
     if (options.progress) options.progress(i + 1, chunks.count);
   }
   out.documents = static_cast<int64_t>(numbers.size());

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct Speed {
   double TokensPerSecond() const { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
 };
 
+// The token that the tokenizer puts before every text, if it does.
+Result<std::optional<int32_t>> LeadingToken(const Artifact& artifact);
+
 // A text as the chunks that are scored.
 struct TextChunks {
   Chunks chunks;
@@ -44,6 +48,9 @@ struct ScoreOptions {
   int threads = 1;
   std::function<void(int64_t done, int64_t total)> progress;  // chunks; may be null
   const std::atomic<bool>* cancel = nullptr;
+  // A chunk's scores from an interrupted run, or nullopt; and those that were made. May be null.
+  std::function<std::optional<std::vector<TokenScore>>(int64_t chunk)> known;
+  std::function<void(int64_t chunk, std::span<const TokenScore> scores)> made;
 };
 
 struct Scores {

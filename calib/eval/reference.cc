@@ -116,8 +116,13 @@ void ReferenceModel::FindCache() {
       found = static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
       if (found < names.size()) break;
     }
-    if (found >= graph_->outputs().size()) return present_.clear();
+    if (found >= graph_->outputs().size()) {
+      present_.clear();
+      caches_.clear();
+      return;
+    }
     present_.push_back(found);
+    caches_.push_back(input->name);
   }
 }
 

@@ -53,10 +53,15 @@ class ReferenceModel {
     std::vector<ir::Tensor> present;      // for each cache input; empty when not cached()
   };
   Result<Output> Run(const TokenBatch& batch);
+  // The names of the cache inputs, in the order of Output::present.
+  const std::vector<std::string>& caches() const { return caches_; }
 
   // SHA-256 of the model's files, as DigestSource's: reads every byte the first time.
   const std::string& digest();
   int64_t bytes() const;
+  // Where tokenizer.json and its like would be; the model file's own name.
+  const std::string& folder() const { return imported_.folder; }
+  const std::string& name() const { return imported_.files[0].name; }
 
  private:
   ReferenceModel() = default;
@@ -67,6 +72,7 @@ class ReferenceModel {
   std::unique_ptr<interp::Interpreter> interpreter_;
   size_t logits_ = 0;              // which output
   std::vector<size_t> present_;    // which outputs, in order of the cache inputs
+  std::vector<std::string> caches_;
   bool batches_ = false;
   std::string digest_;
 };

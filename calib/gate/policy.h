@@ -42,7 +42,7 @@ struct TaskLimit {
   std::string name;
   double margin_pp = 0;         // percentage points of accuracy that may be lost
   int64_t items = 0;            // 0: all of the file
-  bool normalized = true;       // judged by log likelihood a byte
+  bool normalized = true;       // judged by log likelihood a character
 };
 
 struct Surface {

@@ -64,8 +64,8 @@ void Fields(V& v, Task& x) {
   v("items", x.items, "evaluated");
   v("reference_accuracy", x.reference_accuracy, "share right by log likelihood");
   v("candidate_accuracy", x.candidate_accuracy, "share right by log likelihood");
-  v("reference_accuracy_norm", x.reference_accuracy_norm, "share right by log likelihood a byte of the ending");
-  v("candidate_accuracy_norm", x.candidate_accuracy_norm, "share right by log likelihood a byte of the ending");
+  v("reference_accuracy_norm", x.reference_accuracy_norm, "share right by log likelihood a character of the ending");
+  v("candidate_accuracy_norm", x.candidate_accuracy_norm, "share right by log likelihood a character of the ending");
   v("only_reference_right", x.only_reference_right, "items lost (normalized)");
   v("only_candidate_right", x.only_candidate_right, "items won (normalized)");
   v("mcnemar_p", x.mcnemar_p, "exact, two-sided");

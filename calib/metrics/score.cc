@@ -68,6 +68,8 @@ TokenScore ScoreToken(std::span<const float> reference, std::span<const float> c
   score.kld = distance / sum - (norm_r - norm_c);
   score.reference_top = top_r.id[0];
   score.candidate_top = top_c.id[0];
+  score.reference_top_came = top_r.id[0] == next;
+  score.candidate_top_came = top_c.id[0] == next;
   score.same_top1 = top_r.id[0] == top_c.id[0];
   score.shared_top5 = Shared(top_r, top_c);
   score.reference_top_p = std::exp(top_r.value[0] - norm_r);

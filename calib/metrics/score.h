@@ -16,6 +16,7 @@ struct TokenScore {
   int32_t shared_top5 = 0;    // tokens that are among the five likeliest of both
   int32_t reference_top = -1, candidate_top = -1;          // the likeliest token
   double reference_top_p = 0, candidate_top_p = 0;         // and its probability
+  bool reference_top_came = false, candidate_top_came = false;
 };
 
 // `reference` and `candidate` are rows of the same length, the vocabulary; next
