@@ -1,5 +1,7 @@
 #include "cli/gate_outputs.h"
 
+#include <filesystem>
+
 #include "calib/gate/report_json.h"
 #include "calib/report/card.h"
 #include "calib/report/compare.h"
@@ -19,7 +21,10 @@ std::string Summary(const gate::Report& r) {
     table.Row({gate::VerdictName(c->verdict), report::Clean(StrCat(c->surface, " ", c->name)), report::Number(c->estimate), report::IntervalText(c->interval),
                report::Clean(report::LimitText(*c)), StrCat(c->n), report::Clean(c->reason)});
   }
-  return StrCat(table.Text(), "\n", gate::VerdictName(r.verdict), ": ", report::Clean(r.reason), "\n");
+  TextTable noise;
+  noise.Row({"noise", "tokens", "largest difference", ""});
+  for (const gate::NoiseCheck& n : r.noise) noise.Row({report::Clean(n.name), WithCommas(static_cast<uint64_t>(n.tokens)), report::Number(n.largest_difference), report::Clean(n.note)});
+  return StrCat(table.Text(), "\n", r.noise.empty() ? "" : noise.Text() + "\n", gate::VerdictName(r.verdict), ": ", report::Clean(r.reason), "\n");
 }
 
 }  // namespace
@@ -28,6 +33,13 @@ void AddGateOutputs(CLI::App& app, GateOutputs& o) {
   app.add_option("--report", o.report, "Write report.json, report.md, junit.xml and report.html into this folder")->type_name("DIR");
   app.add_option("--write-card", o.card, "Write a copy of the candidate with the figures in it; hasten inspect shows them")->type_name("copy.hst");
   app.add_flag("--json", o.json, "Print the report as JSON");
+}
+
+Status CheckGateOutputs(const std::string& candidate, const GateOutputs& o) {
+  std::error_code error;
+  if (!o.card.empty() && std::filesystem::equivalent(candidate, o.card, error)) return UsageError("--write-card makes a copy of ", candidate, "; name another file");
+  if (!o.report.empty() && std::filesystem::exists(o.report, error) && !std::filesystem::is_directory(o.report, error)) return UsageError("--report ", o.report, " is not a folder");
+  return {};
 }
 
 Status WriteGateOutputs(const gate::Report& r, const std::string& candidate, const GateOutputs& o, const Context& context) {

@@ -18,6 +18,8 @@ struct GateOutputs {
 };
 
 void AddGateOutputs(CLI::App& app, GateOutputs& outputs);
+// Before minutes of measuring: that the outputs can be, as far as can be known.
+Status CheckGateOutputs(const std::string& candidate, const GateOutputs& outputs);
 // Writes what was asked for; `candidate` is the artifact that was judged. The verdict
 // is printed even when a file cannot be written.
 Status WriteGateOutputs(const gate::Report& report, const std::string& candidate, const GateOutputs& outputs, const Context& context);

@@ -71,7 +71,7 @@ class Gate {
     for (const Limit& limit : surface.quality) JudgeQuality(surface, limit);
     for (const TaskLimit& limit : surface.tasks) JudgeOneTask(surface, limit);
     for (const Limit& limit : surface.generation) JudgeGeneration(surface, limit);
-    if (o_.latency && surface.workload) return o_.latency(policy_, surface, report_);
+    if (o_.latency && (surface.workload || !surface.resources.empty())) return o_.latency(policy_, surface, report_);
     const std::string why = "latency was not measured";
     for (const Budget& b : surface.budgets) report_.criteria.push_back(NotMeasured(surface.name, "latency", b.Name(), {b.Name(), "", true, b.limit}, why));
     for (const Limit& limit : surface.resources) report_.criteria.push_back(NotMeasured(surface.name, "cost", limit.name, limit, why));

@@ -25,7 +25,7 @@ struct GateOptions {
   // Stages as they begin, and progress within them; may be null.
   std::function<void(std::string_view)> stage;
   std::function<void(int64_t done, int64_t total)> update;
-  // Measures latency on a surface with a workload: fills report.latency and adds the
+  // Measures latency on a surface with a workload or limits of resources: fills report.latency and adds the
   // criteria of its budgets. Null: they stay inconclusive.
   std::function<Status(const Policy& policy, const Surface& surface, Report& report)> latency;
   const std::atomic<bool>* cancel = nullptr;

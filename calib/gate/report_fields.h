@@ -140,10 +140,21 @@ void Fields(V& v, load::Samples& x) {
 }
 
 template <class V>
+void Fields(V& v, load::LimitCount& x) {
+  v("quantity", x.quantity, "as in percentiles");
+  v("percent", x.percent, "of requests that have to keep the limit");
+  v("at_most_ms", x.at_most_ms, "the limit");
+  v("within", x.within, "requests that kept it; for itl_ms, all of whose gaps did");
+  v("n", x.n, "requests");
+  v("p_beyond", x.p_beyond, "p-value of 'the percentile is beyond the limit', not adjusted");
+}
+
+template <class V>
 void Fields(V& v, load::Subject& x) {
   v("name", x.name, "candidate or baseline, and the surface where there are several");
   v("percentiles", x.percentiles, "latencies");
   v("samples", x.samples, "distributions");
+  v("limits", x.limits, "of the policy, and how many requests kept them");
   v("requests", x.requests, "sent after the warm-up");
   v("failed", x.failed, "of them without a whole answer in time");
   v("good", x.good, "of them that met every limit");
@@ -170,6 +181,7 @@ void Fields(V& v, load::Comparison& x) {
   v("ratio", x.ratio, "candidate over baseline");
   v("low", x.low, "bounds it below with 95% confidence: paired bootstrap over requests");
   v("high", x.high, "bounds it above, likewise");
+  v("p_beyond", x.p_beyond, "p-value of 'beyond baseline_ratio_max', not adjusted; 1 without one");
   v("n", x.n, "pairs of requests");
 }
 

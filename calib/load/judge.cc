@@ -52,10 +52,8 @@ void Decide(const std::optional<double>& low, const std::optional<double>& high,
     c.verdict = Verdict::kPass;
     c.reason = StrCat("at most ", Number(*high), " with 95% confidence, limit ", limit);
   } else if (low && *low > c.margin) {
-    c.verdict = Verdict::kFail;
-    c.reason = StrCat("at least ", Number(*low), " with 95% confidence, limit ", limit);
+    c.reason = StrCat("at least ", Number(*low), " with 95% confidence, limit ", limit, "; beside the other failures not sure enough for one more");
   } else {
-    c.verdict = Verdict::kInconclusive;
     SetNeeded(low, high, c.margin, least, c);
     const std::string needed = c.n_to_decide ? StrCat(*c.n_to_decide) : "many more";
     if (c.n < least) c.reason = StrCat(c.n, " requests bound no ", what, "; ", least, " are needed");
@@ -79,11 +77,14 @@ Criterion JudgeLimit(const Subject& s, const Limit& limit, const std::string& su
   if (!p) return c.reason = StrCat("no request has a ", limit.quantity), c;
   c.n = p->n, c.estimate = p->value;
   if (limit.percent >= 100) return JudgeLargest(s, std::move(c));
+  for (const LimitCount& l : s.limits) {
+    if (l.quantity == limit.quantity && l.percent == limit.percent) c.p_failure = l.p_beyond;
+  }
   SetInterval(p->low, p->high, c);
   Decide(p->low, p->high, LeastCount(limit.percent / 100), what.c_str(), c);
   // More failures than the percentile leaves room for: the percentile itself is infinite.
   const double failed = static_cast<double>(s.failed), all = static_cast<double>(s.requests);
-  if (c.verdict != Verdict::kFail && s.failed > 0 && failed > (1 - limit.percent / 100) * all) {
+  if (s.failed > 0 && failed > (1 - limit.percent / 100) * all) {
     c.verdict = Verdict::kFail;
     c.n_to_decide.reset();
     c.reason = StrCat(s.failed, " of ", s.requests, " requests failed: ", s.error);
@@ -99,9 +100,10 @@ Criterion JudgeGoodput(const Subject& s, const gate::Limit& limit, const std::st
   c.estimate = s.goodput_per_s;
   const double low = rate * ShareBelow(s.good, s.requests), high = rate * ShareAbove(s.good, s.requests);
   c.interval = gate::Interval{low, high, 2 * kOneSided - 1};
+  // P(no more good ones than these) if the share were just what is asked for.
+  c.p_failure = BinomialCdf(s.good, s.requests, std::min(1.0, c.margin / rate));
   const std::string seen = StrCat(s.good, " of ", s.requests, " requests met every limit");
   if (low >= c.margin) c.verdict = Verdict::kPass, c.reason = StrCat(seen, ": at least ", Number(low), "/s with 95% confidence, asked ", Number(c.margin));
-  else if (high < c.margin) c.verdict = Verdict::kFail, c.reason = StrCat(seen, ": at most ", Number(high), "/s with 95% confidence, asked ", Number(c.margin));
   else c.reason = StrCat(seen, ": between ", Number(low), " and ", Number(high), "/s, asked ", Number(c.margin));
   return c;
 }
@@ -110,7 +112,7 @@ Criterion JudgeRatio(const LatencyReport& report, const Limit& limit, double rat
   Criterion c{.surface = surface, .name = StrCat("baseline_ratio_max.", NameOf(limit)), .group = "latency", .margin = ratio_max};
   for (const Comparison& r : report.comparisons) {
     if (r.quantity != limit.quantity || r.percent != limit.percent) continue;
-    c.n = r.n, c.estimate = r.ratio;
+    c.n = r.n, c.estimate = r.ratio, c.p_failure = r.p_beyond;
     SetInterval(r.low, r.high, c);
     Decide(r.low, r.high, LeastCount(limit.percent / 100), "ratio", c);
     return c;

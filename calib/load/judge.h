@@ -19,8 +19,9 @@ struct Budgets {
 };
 
 // Subject 0 of the report is the candidate. Statistical criteria pass when the bound
-// clears the limit, fail when the other bound lies beyond it, and are inconclusive
-// otherwise or without enough requests. Largest values, costs and resources are
+// clears the limit and are inconclusive otherwise or without enough requests; that they
+// fail is claimed by p_failure and decided by gate::Conclude, which knows all claims.
+// Largest values, costs and resources are
 // single figures of what was measured: they pass or fail, and what was not measured is
 // inconclusive.
 std::vector<gate::Criterion> Judge(const LatencyReport& report, const Budgets& budgets, const std::string& surface);

@@ -24,10 +24,19 @@ struct Samples {
   std::vector<double> values;   // ascending, of answered requests; beyond 500 evenly chosen ones
 };
 
+// What stands behind the verdict on a limit.
+struct LimitCount {
+  std::string quantity;
+  double percent = 0, at_most_ms = 0;
+  int64_t within = 0, n = 0;    // requests that kept it; for itl_ms, all of whose gaps did
+  double p_beyond = 1;          // p-value of "the percentile is beyond the limit"
+};
+
 struct Subject {                // the candidate, or a baseline
   std::string name;
   std::vector<Percentile> percentiles;
   std::vector<Samples> samples;
+  std::vector<LimitCount> limits;
   int64_t requests = 0, failed = 0;
   int64_t good = 0;             // met every limit
   int64_t tokens = 0;           // answered
@@ -48,6 +57,7 @@ struct Comparison {
   std::string quantity;
   double percent = 0;
   std::optional<double> ratio, low, high;    // paired bootstrap over requests, each bound 95%
+  double p_beyond = 1;          // p-value of "beyond the policy's largest ratio"; 1 without one
   int64_t n = 0;
 };
 

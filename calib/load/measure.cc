@@ -106,7 +106,7 @@ Result<LatencyReport> MeasureLatency(const MeasureOptions& o) {
     if (!error) measured[i].artifact_bytes = static_cast<int64_t>(bytes);
     report.subjects.push_back(Summarize(measured[i], o.limits, o.price));
   }
-  if (o.baseline) report.comparisons = Compare(measured[0], measured[1]);
+  if (o.baseline) report.comparisons = Compare(measured[0], measured[1], o.ratio_max);
   return report;
 }
 

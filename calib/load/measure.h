@@ -26,13 +26,13 @@ struct MeasureOptions {
   std::string isa;               // of artifacts; "" for the best
   int threads = 0;               // of artifacts; 0: one a core
   std::vector<Limit> limits;
+  std::optional<double> ratio_max;   // of the policy, for the baseline's comparison
   Price price;
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(int64_t done, int64_t total)> progress;   // requests sent; may be empty
 };
 
 // Requests that fail are part of the result; an engine that does not start is an error.
-// Peak memory is of the whole process: call this before large things are loaded.
 Result<LatencyReport> MeasureLatency(const MeasureOptions& options);
 
 // Block `block` of `blocks`: the warm-up, then that share of the measured requests,

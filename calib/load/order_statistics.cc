@@ -68,6 +68,8 @@ Bounded QuantileOf(std::span<const double> sorted, double q) {
   return b;
 }
 
+double PBeyond(int64_t within, int64_t n, double q) { return n > 0 ? BinomialCdf(within, n, q) : 1; }
+
 double ShareBelow(int64_t k, int64_t n) {
   return k <= 0 ? 0 : Bisect([&](double p) { return 1 - BinomialCdf(k - 1, n, p) < 1 - kOneSided; });
 }

@@ -36,6 +36,10 @@ struct Bounded {
 // infinite is absent.
 Bounded QuantileOf(std::span<const double> sorted, double q);
 
+// Of n samples `within` keep a limit on the quantile: the p-value of "it is beyond",
+// small when it is (binomial, exact).
+double PBeyond(int64_t within, int64_t n, double q);
+
 // Bounds on a share of which k of n were seen (Clopper & Pearson 1934): it is not
 // below, or not above this, with kOneSided confidence each.
 double ShareBelow(int64_t k, int64_t n);

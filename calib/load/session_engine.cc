@@ -1,5 +1,6 @@
 #include "calib/load/session_engine.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "calib/machine/proc.h"
@@ -8,6 +9,7 @@ namespace hasten::load {
 
 Result<std::unique_ptr<SessionEngine>> SessionEngine::Open(const SessionEngineOptions& options, Clock& clock) {
   std::unique_ptr<SessionEngine> engine(new SessionEngine(options, clock));
+  engine->resident_before_ = calib::ResidentBytes();
   calib::ResetPeakMemory();
   const double begin = clock.Now();
   HST_ASSIGN_OR_RETURN(engine->artifact_, calib::Artifact::Open(options.artifact, options.isa));
@@ -32,7 +34,7 @@ void SessionEngine::Drain() {
   changed_.wait(lock, [this] { return queue_.empty() && !busy_; });
 }
 
-int64_t SessionEngine::PeakBytes() { return calib::PeakMemoryBytes("self"); }
+int64_t SessionEngine::PeakBytes() { return std::max<int64_t>(0, calib::PeakMemoryBytes("self") - resident_before_); }
 
 void SessionEngine::Serve(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);

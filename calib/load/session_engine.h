@@ -31,6 +31,7 @@ class SessionEngine : public Engine {
 
   void Submit(const Request& request, std::function<void(Outcome)> done) override;
   void Drain() override;
+  // What serving added to this process: the rest of it may hold much else.
   int64_t PeakBytes() override;
   double load_ms() const { return load_ms_; }
 
@@ -48,6 +49,7 @@ class SessionEngine : public Engine {
   SessionEngineOptions options_;
   Clock& clock_;
   double load_ms_ = 0;
+  int64_t resident_before_ = 0;
   std::unique_ptr<calib::Artifact> artifact_;
   std::unique_ptr<calib::Session> session_;
   std::mutex mutex_;

@@ -56,6 +56,19 @@ std::vector<Samples> SamplesOf(std::span<const Record> records) {
   return all;
 }
 
+LimitCount CountOf(std::span<const Record> records, const Limit& limit) {
+  LimitCount count{.quantity = limit.quantity, .percent = limit.percent, .at_most_ms = limit.at_most_ms};
+  for (const Record& r : records) {
+    if (limit.quantity != "itl_ms" && !ValueOf(r, limit.quantity)) continue;
+    ++count.n;
+    count.within += MeetsAll(r, {&limit, 1});
+  }
+  if (limit.percent >= 100) return count;
+  const double q = limit.percent / 100;
+  count.p_beyond = limit.quantity == "itl_ms" ? PooledPBeyond(records, q, limit.at_most_ms) : PBeyond(count.within, count.n, q);
+  return count;
+}
+
 void AddCosts(const Measured& m, const Price& price, int64_t good_tokens, Subject& s) {
   if (s.good == 0) return;
   const double good = static_cast<double>(s.good), tokens = static_cast<double>(good_tokens);
@@ -135,6 +148,7 @@ Subject Summarize(const Measured& m, std::span<const Limit> limits, const Price&
   AddPercentiles(m.records, "all", s.percentiles);
   for (const auto& [at, slice] : slices) AddPercentiles(slice.second, slice.first, s.percentiles);
   s.samples = SamplesOf(m.records);
+  for (const Limit& limit : limits) s.limits.push_back(CountOf(m.records, limit));
   if (!m.records.empty()) s.generator_lag_ms = lag;
   if (m.seconds > 0) s.goodput_per_s = static_cast<double>(s.good) / m.seconds;
   AddCosts(m, price, good_tokens, s);
@@ -142,7 +156,7 @@ Subject Summarize(const Measured& m, std::span<const Limit> limits, const Price&
   return s;
 }
 
-std::vector<Comparison> Compare(const Measured& candidate, const Measured& baseline) {
+std::vector<Comparison> Compare(const Measured& candidate, const Measured& baseline, std::optional<double> ratio_max) {
   std::vector<Comparison> all;
   const size_t n = std::min(candidate.records.size(), baseline.records.size());
   for (const char* quantity : kQuantities) {
@@ -151,8 +165,8 @@ std::vector<Comparison> Compare(const Measured& candidate, const Measured& basel
       const Percentile a = PercentileOf(candidate.records, quantity, percent), b = PercentileOf(baseline.records, quantity, percent);
       if (!a.value || !b.value || *b.value <= 0) continue;
       Comparison c{.quantity = quantity, .percent = percent, .ratio = *a.value / *b.value, .n = static_cast<int64_t>(n)};
-      const Spread spread = PairedRatio(candidate.records, baseline.records, quantity, percent / 100);
-      c.low = Finite(spread.low), c.high = Finite(spread.high);
+      const Spread spread = PairedRatio(candidate.records, baseline.records, quantity, percent / 100, ratio_max.value_or(kInfinity));
+      c.low = Finite(spread.low), c.high = Finite(spread.high), c.p_beyond = spread.p_beyond;
       all.push_back(std::move(c));
     }
   }

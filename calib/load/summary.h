@@ -49,6 +49,7 @@ std::optional<double> ValueOf(const Record& record, const std::string& quantity)
 Percentile PercentileOf(std::span<const Record> records, const std::string& quantity, double percent);
 Subject Summarize(const Measured& measured, std::span<const Limit> limits, const Price& price);
 // Ratio of every percentile that both support; record i of both is the same request.
-std::vector<Comparison> Compare(const Measured& candidate, const Measured& baseline);
+// `ratio_max`: of the policy, for p_beyond.
+std::vector<Comparison> Compare(const Measured& candidate, const Measured& baseline, std::optional<double> ratio_max);
 
 }  // namespace hasten::load

@@ -16,5 +16,6 @@ int UsableCores();
 void ResetPeakMemory();
 // The peak of a process ("self" or its id); 0 when it is not known.
 int64_t PeakMemoryBytes(std::string_view process);
+int64_t ResidentBytes();   // of this process, now; 0 when it is not known
 
 }  // namespace hasten::calib

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "calib/gate/judge.h"
 #include "calib/load/command_engine.h"
 #include "calib/load/measure.h"
 #include "calib/load/surface.h"
@@ -135,6 +136,7 @@ artifact_mb_max = 0.000001
   const SurfaceOptions options{.candidate = writer_->pending_path(), .threads = 1};
   ASSERT_TRUE(AddSurface(*policy, quick, options, report).ok());
   ASSERT_TRUE(AddSurface(*policy, policy->surfaces[1], options, report).ok());
+  gate::Conclude(report);
   std::vector<std::string> verdicts;
   for (const gate::Criterion& c : report.criteria) verdicts.push_back(c.surface + " " + c.name + " " + gate::VerdictName(c.verdict));
   EXPECT_THAT(verdicts, ::testing::ElementsAre("chat ttft_ms.p50 PASS", "chat ttft_ms.p90 FAIL", "chat ttft_ms.p99 INCONCLUSIVE", "chat load_ms_max PASS",

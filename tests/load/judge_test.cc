@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "calib/gate/judge.h"
 #include "calib/load/summary.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -25,10 +26,18 @@ Measured Ramp(int n) {
   return m;
 }
 
+// With the gate's last word on what fails.
+std::vector<Criterion> Concluded(const LatencyReport& measured, const Budgets& budgets) {
+  gate::Report report;
+  report.criteria = Judge(measured, budgets, "chat");
+  gate::Conclude(report);
+  return report.criteria;
+}
+
 Criterion JudgeOne(const Measured& m, const Limit& limit) {
   LatencyReport report;
   report.subjects.push_back(Summarize(m, {&limit, 1}, {}));
-  return Judge(report, {.limits = {limit}}, "chat").at(0);
+  return Concluded(report, {.limits = {limit}}).at(0);
 }
 
 TEST(Summary, PercentilesBySliceAndLength) {
@@ -87,6 +96,20 @@ TEST(Judge, PassesFailsOrIsInconclusiveByTheBounds) {
   EXPECT_THAT(open.reason, HasSubstr("132 requests would decide"));
 }
 
+// Two claims of failure are each held to half of alpha: what alone would fail does not.
+TEST(Judge, ClaimsOfFailureAreAdjusted) {
+  const std::vector<Limit> limits = {{"ttft_ms", 50, 14}, {"e2e_ms", 50, 114}};
+  LatencyReport report;
+  report.subjects.push_back(Summarize(Ramp(40), limits, {}));
+  EXPECT_NEAR(report.subjects[0].limits[0].p_beyond, 0.0403, 1e-4);   // scipy.stats.binom.cdf(14, 40, 0.5)
+  EXPECT_EQ(report.subjects[0].limits[0].within, 14);
+  for (const Criterion& c : Concluded(report, {.limits = limits})) {
+    EXPECT_EQ(c.verdict, Verdict::kInconclusive);
+    EXPECT_THAT(c.reason, HasSubstr("not sure enough"));
+  }
+  EXPECT_EQ(JudgeOne(Ramp(40), limits[0]).verdict, Verdict::kFail);
+}
+
 TEST(Judge, TooFewRequestsAreInconclusiveAndSayHowMany) {
   const Criterion c = JudgeOne(Ramp(40), {"ttft_ms", 99, 1000});
   EXPECT_EQ(c.verdict, Verdict::kInconclusive);
@@ -115,11 +138,15 @@ TEST(Judge, FiguresAndWhatWasNotMeasured) {
   report.subjects.push_back(Summarize(Ramp(40), {}, {}));
   const std::vector<gate::Limit> resources = {{"goodput_min", "goodput", false, 0.37}, {"cost_per_1m_tokens_max", "cost_per_1m_tokens", true, 1}, {"peak_rss_mb_max", "peak_rss_mb", true, 150},
                                               {"load_ms_max", "load_ms", true, 10}, {"artifact_mb_max", "artifact_mb", true, 100}};
-  const auto all = Judge(report, {.resources = resources}, "chat");
+  const auto all = Concluded(report, {.resources = resources});
   ASSERT_EQ(all.size(), 5u);
   EXPECT_EQ(all[0].verdict, Verdict::kPass);            // 40 of 40 in 100 s: at least 92.8% of 0.4/s
-  EXPECT_EQ(Judge(report, {.resources = {{"goodput_min", "goodput", false, 0.38}}}, "chat")[0].verdict, Verdict::kInconclusive);
-  EXPECT_EQ(Judge(report, {.resources = {{"goodput_min", "goodput", false, 0.41}}}, "chat")[0].verdict, Verdict::kFail);
+  EXPECT_EQ(Concluded(report, {.resources = {{"goodput_min", "goodput", false, 0.38}}})[0].verdict, Verdict::kInconclusive);
+  EXPECT_EQ(Concluded(report, {.resources = {{"goodput_min", "goodput", false, 0.41}}})[0].verdict, Verdict::kInconclusive);   // all of 40 were good
+  const Limit never{"ttft_ms", 90, 0.5};
+  LatencyReport late;
+  late.subjects.push_back(Summarize(Ramp(40), {&never, 1}, {}));
+  EXPECT_EQ(Concluded(late, {.resources = {{"goodput_min", "goodput", false, 0.1}}})[0].verdict, Verdict::kFail);
   EXPECT_EQ(all[1].verdict, Verdict::kInconclusive);    // no price, no cost
   EXPECT_EQ(all[2].verdict, Verdict::kFail);
   EXPECT_EQ(all[3].verdict, Verdict::kPass);
@@ -142,9 +169,9 @@ TEST(Judge, RatioToABaseline) {
   const Limit limit{"ttft_ms", 50, 1e6};
   const auto verdict = [&](const Measured& candidate, const Measured& baseline) {
     LatencyReport report;
-    report.subjects = {Summarize(candidate, {}, {}), Summarize(baseline, {}, {})};
-    report.comparisons = Compare(candidate, baseline);
-    return Judge(report, {.limits = {limit}, .resources = {{"baseline_ratio_max", "baseline_ratio", true, 1.05}}}, "chat").at(1);
+    report.subjects = {Summarize(candidate, {&limit, 1}, {}), Summarize(baseline, {&limit, 1}, {})};
+    report.comparisons = Compare(candidate, baseline, 1.05);
+    return Concluded(report, {.limits = {limit}, .resources = {{"baseline_ratio_max", "baseline_ratio", true, 1.05}}}).at(1);
   };
   EXPECT_EQ(verdict(same, same).verdict, Verdict::kPass);
   EXPECT_EQ(verdict(same, same).estimate, 1);

@@ -75,7 +75,7 @@ gate::Report FullReport() {
   r.criteria[3].n_to_decide = 41'000;
   const std::vector<load::Limit> limits = {{"ttft_ms", 50, 600}, {"ttft_ms", 90, 900}, {"tpot_ms", 90, 60}, {"ttft_ms", 99, 1500}};
   const load::Measured candidate = Load("candidate", 1), baseline = Load("baseline", 1.3);
-  r.latency = {"Open loop, Poisson arrivals, 0.3 requests/s, 40 requests.", "EUR", 0.3, {load::Summarize(candidate, limits, {0.09, "EUR"}), load::Summarize(baseline, limits, {0.09, "EUR"})}, load::Compare(candidate, baseline)};
+  r.latency = {"Open loop, Poisson arrivals, 0.3 requests/s, 40 requests.", "EUR", 0.3, {load::Summarize(candidate, limits, {0.09, "EUR"}), load::Summarize(baseline, limits, {0.09, "EUR"})}, load::Compare(candidate, baseline, std::nullopt)};
   for (Criterion& c : load::Judge(r.latency, {limits, {{"goodput_min", "goodput", false, 0.25}, {"peak_rss_mb_max", "peak_rss_mb", true, 400}}}, "chat")) r.criteria.push_back(std::move(c));
   r.verdict = Verdict::kFail;
   r.reason = "3 criteria failed: kld_mean_max, ppl_ratio_max, top1_min";
