@@ -63,6 +63,7 @@ Status SessionEngine::Decode(const Job& job, Outcome& outcome) {
   std::vector<int32_t> history = job.request.prompt;
   std::span<const int32_t> next = history;
   while (static_cast<int64_t>(outcome.tokens.size()) < job.request.output_tokens) {
+    if (options_.cancel && *options_.cancel) return Status(Code::kCancelled, "interrupted");   // those in the queue too
     if (clock_.Now() - job.sent > options_.timeout_s) return ResourceError("given up after ", options_.timeout_s, " s");
     HST_ASSIGN_OR_RETURN(const calib::RowBlock logits, session_->Evaluate(next, calib::Rows::kLast));
     HST_ASSIGN_OR_RETURN(const int32_t token, session_->Sample(logits.At(0), history, {}));

@@ -156,6 +156,19 @@ TEST_F(Engines, ACancelledRunEndsAtOnce) {
   EXPECT_EQ(MeasureLatency(o).status().code(), Code::kCancelled);
 }
 
+// Hundreds of requests that are queued are not served once the run is cancelled.
+TEST_F(Engines, ACancelledQueueIsDropped) {
+  MeasureOptions o = Options();
+  o.workload = {.arrivals_per_s = 1e6, .prompt_min = 32, .prompt_max = 32, .output_tokens = 400, .requests = 300, .warmup = 0};
+  std::atomic<bool> cancel = false;
+  o.cancel = &cancel;
+  const std::jthread later([&] { std::this_thread::sleep_for(std::chrono::milliseconds(100)); cancel = true; });
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(MeasureLatency(o).status().code(), Code::kCancelled);
+  // Serving them all takes about 20 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+}
+
 TEST(CommandEngine, SaysWhyACommandIsNoEngine) {
   SteadyClock clock;
   const auto error = [&](const std::string& command, double timeout_s) {
