@@ -129,7 +129,7 @@ std::string Number(double x) {
     std::snprintf(buffer, sizeof buffer, "%.0f", x);
     return Grouped(buffer);
   }
-  std::snprintf(buffer, sizeof buffer, "%.*f", size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : size >= 0.01 ? 4 : 5, x);
+  std::snprintf(buffer, sizeof buffer, "%.*f", size >= 10 ? 1 : size >= 1 ? 3 : size >= 0.1 ? 4 : size >= 0.01 ? 5 : 6, x);
   std::string s = buffer;
   if (const size_t point = s.find('.'); point != std::string::npos) {   // 2.00 is 2
     const size_t last = s.find_last_not_of('0');

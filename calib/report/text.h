@@ -26,7 +26,8 @@ std::string Shorten(std::string_view text, size_t most);
 // The last ones.
 std::string ShortenFront(std::string_view text, size_t most);
 
-// Three significant digits, thousands grouped; "–" for what is not known.
+// Four significant digits below 10 (ratios lie near 1), three to 100, whole numbers above,
+// thousands grouped; "–" for what is not known.
 std::string Number(double value);
 std::string Number(const std::optional<double>& value);
 

@@ -46,15 +46,16 @@ TEST(Text, ShortensAtCharacters) {
   EXPECT_EQ(ShortenFront("a\xC3\xBC" "b", 2), "\xE2\x80\xA6" "b");
 }
 
-TEST(Text, NumbersHaveThreeDigits) {
+TEST(Text, NumbersHaveFourDigitsAtMost) {
   EXPECT_EQ(Number(0.0), "0");
   EXPECT_EQ(Number(-0.0), "0");
   EXPECT_EQ(Number(2.0), "2");
-  EXPECT_EQ(Number(0.30149), "0.301");
+  EXPECT_EQ(Number(0.30149), "0.3015");
+  EXPECT_EQ(Number(1.00449), "1.004");
   EXPECT_EQ(Number(0.00444), "0.00444");
   EXPECT_EQ(Number(1.5e-4), "1.5e-4");
   EXPECT_EQ(Number(1e-5), "1e-5");
-  EXPECT_EQ(Number(9.999e-6), "10e-6");
+  EXPECT_EQ(Number(9.999e-6), "9.999e-6");
   EXPECT_EQ(Number(12.34), "12.3");
   EXPECT_EQ(Number(1234567.0), "1,234,567");
   EXPECT_EQ(Number(-1234.0), "-1,234");
