@@ -11,6 +11,7 @@ namespace hasten::calib {
 namespace {
 
 constexpr int64_t kCandidateRows = 64;  // of the candidate's logits held at once
+constexpr uint64_t kMostTextBytes = uint64_t{1} << 28, kMostDocumentBytes = uint64_t{1} << 26;
 
 // Adds `tokens` and the time until it is destroyed.
 class Timer {
@@ -36,13 +37,17 @@ Result<std::optional<int32_t>> LeadingToken(const Artifact& artifact) {
 
 Result<TextChunks> ChunksOfText(const Artifact& artifact, const std::string& path, int64_t context, int64_t count) {
   if (!artifact.info().causal) return Unsupported("the candidate is an encoder; perplexity needs a causal language model");
-  HST_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  HST_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMostTextBytes));
   Result<std::vector<std::string>> documents = SplitDocuments(text, path);
   if (!documents.ok()) return std::move(documents).status().Annotate(path);
   TextChunks out;
   out.documents = *std::move(documents);
   std::vector<std::vector<int32_t>> tokens;
   for (const std::string& document : out.documents) {
+    if (document.size() > kMostDocumentBytes) {
+      return BadInput(path, ": document ", out.digests.size() + 1, " has ", document.size(), " bytes, at most ", kMostDocumentBytes,
+                      " are tokenised; separate documents by blank lines, or give JSON lines");
+    }
     out.digests.push_back(DocumentDigest(document));
     Result<std::vector<int32_t>> encoded = artifact.Encode(document, /*special=*/false);
     if (!encoded.ok()) return std::move(encoded).status().Annotate(StrCat(path, ": document ", out.digests.size()));

@@ -9,7 +9,7 @@
 namespace hasten::gate {
 namespace {
 
-constexpr size_t kWorst = 20, kWorstTokens = 14;
+constexpr size_t kWorst = 20, kWorstOfTasks = 6;
 constexpr size_t kShownBefore = 40;   // tokens of text before a position
 
 std::optional<double> Finite(double value) { return std::isfinite(value) ? std::optional<double>(value) : std::nullopt; }
@@ -82,7 +82,7 @@ Status DescribeWorst(const Evidence& e, Report& report) {
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const auto badness = [&](size_t i) { return std::isnan(scores[i].kld) ? INFINITY : scores[i].kld; };
-  const size_t shown = std::min(kWorstTokens, order.size());
+  const size_t shown = std::min(kWorst - report.worst.size(), order.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<int64_t>(shown), order.end(), [&](size_t a, size_t b) { return badness(a) > badness(b); });
   const calib::Chunks& chunks = e.text.chunks;
   for (size_t k = 0; k < shown; ++k) {
@@ -120,7 +120,7 @@ void DescribeTasks(const Evidence& e, Report& report) {
       lost.push_back({name, 0, static_cast<int64_t>(i), item.context, ending(item.label), ending(r), ending(c), margin, "nats, the wrong ending's lead"});
     }
     std::sort(lost.begin(), lost.end(), [](const WorstItem& a, const WorstItem& b) { return a.difference > b.difference; });
-    for (size_t k = 0; k < lost.size() && report.worst.size() < kWorst; ++k) report.worst.push_back(std::move(lost[k]));
+    for (size_t k = 0; k < lost.size() && report.worst.size() < kWorstOfTasks; ++k) report.worst.push_back(std::move(lost[k]));
   }
 }
 

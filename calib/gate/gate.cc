@@ -60,8 +60,8 @@ class Gate {
   Status Describe() {
     if (o_.stage) o_.stage("judge");
     DescribeText(e_, report_);
-    HST_RETURN_IF_ERROR(DescribeWorst(e_, report_));
     DescribeTasks(e_, report_);
+    HST_RETURN_IF_ERROR(DescribeWorst(e_, report_));
     HST_RETURN_IF_ERROR(DescribeGenerations(e_, report_));
     return DescribeLayers(e_, o_.threads, report_);
   }

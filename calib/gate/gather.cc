@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 #include "calib/eval/logits_file.h"
@@ -26,7 +27,7 @@ void Stage(const GateOptions& o, std::string_view name) {
   if (o.stage) o.stage(name);
 }
 
-// Documents beyond the chunks' own, too: what is too short to be scored is no leak.
+// Of the documents that are scored: what is too short for a chunk is no leak.
 Status CheckData(const Evidence& e) {
   std::vector<std::string> digests, documents;
   std::vector<bool> used(e.text.documents.size());
@@ -39,15 +40,13 @@ Status CheckData(const Evidence& e) {
   return CheckSeparation(e.facts, digests, documents);
 }
 
-Status OpenText(const Policy& policy, const GateOptions& o, Evidence& e, Report& report) {
+Status OpenText(const Policy& policy, Evidence& e, Report& report) {
   HST_ASSIGN_OR_RETURN(File file, DescribeFile("text", policy.data.text));
   report.files.push_back(std::move(file));
   HST_ASSIGN_OR_RETURN(e.text, calib::ChunksOfText(*e.artifact, policy.data.text, policy.data.context, policy.data.chunks));
   e.has_text = true;
   Status separate = CheckData(e);
-  if (!separate.ok()) return std::move(separate).Annotate(policy.data.text);
-  (void)o;
-  return {};
+  return separate.ok() ? Status() : std::move(separate).Annotate(policy.data.text);
 }
 
 Status OpenLogits(const GateOptions& o, Evidence& e, Report& report) {
@@ -121,7 +120,7 @@ Result<Evidence> OpenAll(const Policy& policy, const Needs& needs, const GateOpt
   HST_ASSIGN_OR_RETURN(File file, DescribeFile("policy", o.policy));
   report.files.push_back(std::move(file));
   if (!o.reference_logits.empty() && needs.text) HST_RETURN_IF_ERROR(OpenLogits(o, e, report));
-  else if (!policy.data.text.empty() && (needs.text || needs.generation)) HST_RETURN_IF_ERROR(OpenText(policy, o, e, report));
+  else if (!policy.data.text.empty() && (needs.text || needs.generation)) HST_RETURN_IF_ERROR(OpenText(policy, e, report));
   return e;
 }
 
@@ -140,6 +139,12 @@ Status ScoreText(Evidence& e, const GateOptions& o, Report& report) {
   Result<calib::Scores> scores = calib::ScoreChunks(*e.artifact, chunks, e.rows, options);
   if (!scores.ok()) return std::move(scores).status();
   e.scores = *std::move(scores);
+  for (size_t i = 0; i < e.scores.scores.size(); ++i) {
+    if (std::isfinite(e.scores.scores[i].reference_nll)) continue;
+    const int64_t scored = chunks.scored(), at = static_cast<int64_t>(i);
+    return BadInput("the reference's logits of chunk ", at / scored + 1, ", position ", chunks.first_scored + at % scored,
+                    " have a NaN or an infinity, or give the token that came no probability; nothing can be judged by them");
+  }
   report.seconds.reference += e.scores.reference.seconds;
   report.seconds.candidate += e.scores.candidate.seconds;
   return {};

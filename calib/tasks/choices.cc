@@ -13,6 +13,7 @@ namespace hasten::calib {
 namespace {
 
 using Json = nlohmann::json;
+constexpr uint64_t kMostFileBytes = uint64_t{1} << 28;
 constexpr size_t kMostLineBytes = 1 << 20;
 constexpr size_t kMostEndings = 64;
 
@@ -66,7 +67,7 @@ Result<std::vector<ChoiceItem>> ParseChoices(std::string_view text, int64_t most
 }
 
 Result<std::vector<ChoiceItem>> ReadChoices(const std::string& path, int64_t most) {
-  HST_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  HST_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMostFileBytes));
   Result<std::vector<ChoiceItem>> items = ParseChoices(text, most);
   if (!items.ok()) return std::move(items).status().Annotate(path);
   return items;

@@ -12,7 +12,7 @@ namespace hasten::calib {
 namespace {
 
 // Rows of a run: products of more rows are not quicker, and the logits take memory.
-constexpr int64_t kBatchRows = 384;
+constexpr int64_t kBatchRows = 512;
 
 int64_t Longest(const EncodedItem& item) {
   size_t longest = 0;
