@@ -24,8 +24,12 @@ const Criterion* Find(const Report& r, const Criterion& like) {
   return nullptr;
 }
 
-// An estimate without an interval is its own.
-gate::Interval Around(const std::optional<gate::Interval>& interval, double estimate) { return interval.value_or(gate::Interval{estimate, estimate, 0}); }
+// A single figure (memory, a load time) is never the same twice: a twentieth on either
+// side is taken for noise.
+gate::Interval Around(const std::optional<gate::Interval>& interval, double estimate) {
+  const double slack = 0.05 * std::abs(estimate);
+  return interval.value_or(gate::Interval{estimate - slack, estimate + slack, 0});
+}
 
 void Judge(const Criterion* before, const Criterion* after, Trend& t) {
   if (!before || !after) return t.why = after ? "new" : "no longer judged", void();
@@ -40,7 +44,7 @@ void Judge(const Criterion* before, const Criterion* after, Trend& t) {
   t.change = Change::kSame;
   if (b.low > a.high) t.change = after->at_most ? Change::kWorse : Change::kBetter;
   if (b.high < a.low) t.change = after->at_most ? Change::kBetter : Change::kWorse;
-  if (t.change != Change::kSame) t.why = StrCat("from ", Number(before->estimate), " to ", Number(after->estimate), ", beyond both intervals");
+  if (t.change != Change::kSame) t.why = StrCat("from ", Number(before->estimate), " to ", Number(after->estimate), ", beyond what both leave open");
 }
 
 void AddCriteria(std::span<const Report> reports, Comparison& out) {
@@ -118,7 +122,10 @@ std::string ComparisonText(const Comparison& c) {
     for (const Trend& t : c.trends) {
       if (t.judged != judged) continue;
       std::string line = "  " + padded(Clean(t.name), width);
-      for (size_t i = 0; i < t.values.size(); ++i) line += "  " + padded(t.values[i] ? StrCat(Number(t.values[i]), t.verdicts[i].empty() ? "" : " " + t.verdicts[i]) : "-", judged ? 22 : 10);
+      for (size_t i = 0; i < t.values.size(); ++i) {
+        const std::string value = t.values[i] ? Number(t.values[i]) : "-";
+        line += "  " + padded(t.verdicts[i].empty() ? value : StrCat(value, " ", t.verdicts[i]), judged ? 22 : 10);
+      }
       line += StrCat("  ", ChangeName(t.change), t.why.empty() ? "" : StrCat(t.change == Change::kUnknown ? "" : ": ", Clean(t.why)));
       out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
     }

@@ -12,7 +12,7 @@
 namespace hasten::report {
 
 enum class Change {
-  kSame,        // within the intervals of both
+  kSame,        // within the intervals of both; a single figure within a twentieth
   kBetter,      // beyond them, or a better verdict
   kWorse,
   kUnknown,     // not in both

@@ -187,7 +187,7 @@ std::string SizeQualityPlot(const Report& report, std::span<const Report> others
     const double at = x.At(p.bytes / 1e6);
     plot.Dot(at, y.At(p.kld), p.here ? "dot candidate" : "dot reference", StrCat(p.name, ": ", MB(p.bytes), ", ", Number(p.kld), " nats"));
     const bool right_half = at > (kL + kR) / 2;
-    plot.Label(at + (right_half ? -8 : 8), y.At(p.kld) - 7, right_half ? "end" : "start", "note", Shorten(p.name, 28));
+    plot.Label(at + (right_half ? -8 : 8), y.At(p.kld) - 7, right_half ? "end" : "start", "note", Shorten(p.name.substr(0, p.name.find(',')), 20));   // the weights; the hint has all
   }
   return std::move(plot).Finish();
 }

@@ -182,6 +182,19 @@ TEST(Compare, BeyondBothIntervalsOrNot) {
   EXPECT_TRUE(Compare(less).worse);
 }
 
+TEST(Compare, ASingleFigureMayWander) {
+  gate::Report before = PassingReport(), after = PassingReport();
+  gate::Criterion& memory = after.criteria.back();
+  ASSERT_EQ(memory.name, "peak_rss_mb_max");
+  ASSERT_FALSE(memory.interval);
+  memory.estimate = *memory.estimate * 1.08;
+  const gate::Report little[] = {before, after};
+  EXPECT_FALSE(Compare(little).worse);
+  memory.estimate = *memory.estimate * 1.1;
+  const gate::Report much[] = {before, after};
+  EXPECT_TRUE(Compare(much).worse);
+}
+
 TEST(Compare, WhatIsNoLongerJudgedAndOtherDataAreSaid) {
   gate::Report before = PassingReport(), after = PassingReport();
   after.criteria.erase(after.criteria.begin());
