@@ -20,10 +20,11 @@ struct EvalCommand {
   bool json = false;
 };
 
-Status Print(const calib::Scores& r, int64_t chunks, bool json) {
+Status Print(const calib::Scores& r, int64_t chunks, bool causal, bool json) {
   nlohmann::ordered_json report;
   TextTable table;
   for (const calib::Metric& metric : calib::AllMetrics()) {
+    if (!causal && !metric.of_outputs) continue;
     const double value = calib::Compute(metric, r.scores);
     report[std::string(metric.key)] = value;
     table.Row({std::string(metric.key), Fixed(value, -1), std::string(metric.description)});
@@ -52,11 +53,12 @@ Result<int> Run(const EvalCommand& c, const Context& context) {
       .threads = threads,
       .progress = [&progress](int64_t done, int64_t total) { progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total)); },
       .cancel = context.interrupted};
-  const Result<calib::Scores> scores = calib::ScoreChunks(
+  const bool causal = artifact->info().causal;
+  const Result<calib::Scores> scores = !causal ? calib::ScoreTexts(*artifact, text, *reference, options) : calib::ScoreChunks(
       *artifact, text.chunks, c.cache.empty() ? calib::InterpretedRows(*reference, text.chunks) : calib::KeptRows(*reference, text.chunks, store), options);
   progress.End();
   if (!scores.ok()) return scores.status();
-  HST_RETURN_IF_ERROR(Print(*scores, text.chunks.count, c.json));
+  HST_RETURN_IF_ERROR(Print(*scores, text.chunks.count, causal, c.json));
   return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 
 #include "calib/data/documents.h"
@@ -24,6 +25,21 @@ class Timer {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+Status TakeTexts(std::vector<std::vector<int32_t>> tokens, int64_t context, int64_t count, TextChunks& out) {
+  const int64_t all = static_cast<int64_t>(tokens.size()), taken = count == 0 ? all : count;
+  if (all < std::max<int64_t>(taken, 1)) return BadInput("the text has ", all, " documents, ", std::max<int64_t>(taken, 1), " are asked for");
+  out.chunks.count = taken;
+  out.chunks.context = context;
+  for (int64_t i = 0; i < taken; ++i) {
+    const size_t d = static_cast<size_t>(i * all / taken);
+    if (tokens[d].size() > static_cast<size_t>(context)) tokens[d].resize(static_cast<size_t>(context));
+    if (tokens[d].empty()) return BadInput("document ", d + 1, " has no token");
+    out.chunks.document.push_back(static_cast<int32_t>(d));
+    out.texts.push_back(std::move(tokens[d]));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::optional<int32_t>> LeadingToken(const Artifact& artifact) {
@@ -36,7 +52,6 @@ Result<std::optional<int32_t>> LeadingToken(const Artifact& artifact) {
 }
 
 Result<TextChunks> ChunksOfText(const Artifact& artifact, const std::string& path, int64_t context, int64_t count) {
-  if (!artifact.info().causal) return Unsupported("the candidate is an encoder; perplexity needs a causal language model");
   HST_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMostTextBytes));
   Result<std::vector<std::string>> documents = SplitDocuments(text, path);
   if (!documents.ok()) return std::move(documents).status().Annotate(path);
@@ -49,9 +64,13 @@ Result<TextChunks> ChunksOfText(const Artifact& artifact, const std::string& pat
                       " are tokenised; separate documents by blank lines, or give JSON lines");
     }
     out.digests.push_back(DocumentDigest(document));
-    Result<std::vector<int32_t>> encoded = artifact.Encode(document, /*special=*/false);
+    Result<std::vector<int32_t>> encoded = artifact.Encode(document, /*special=*/!artifact.info().causal);
     if (!encoded.ok()) return std::move(encoded).status().Annotate(StrCat(path, ": document ", out.digests.size()));
     tokens.push_back(*std::move(encoded));
+  }
+  if (!artifact.info().causal) {
+    Status taken = TakeTexts(std::move(tokens), context, count, out);
+    return taken.ok() ? Result<TextChunks>(std::move(out)) : std::move(taken).Annotate(path);
   }
   HST_ASSIGN_OR_RETURN(const std::optional<int32_t> bos, LeadingToken(artifact));
   Result<Chunks> chunks = CutChunks(tokens, context, count, bos);
@@ -113,6 +132,37 @@ Result<Scores> ScoreChunks(const Artifact& artifact, const Chunks& chunks, const
     if (options.progress) options.progress(i + 1, chunks.count);
   }
   out.documents = static_cast<int64_t>(numbers.size());
+  return out;
+}
+
+Result<Scores> ScoreTexts(const Artifact& artifact, const TextChunks& text, ReferenceModel& reference, const ScoreOptions& options) {
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session, Session::Create(artifact, {.threads = options.threads, .cancel = options.cancel}));
+  Scores out;
+  for (const std::vector<int32_t>& tokens : text.texts) {
+    if (options.cancel && *options.cancel) return Status(Code::kCancelled, "interrupted");
+    ir::Tensor expected;
+    {
+      const Timer timer(out.reference, static_cast<int64_t>(tokens.size()));
+      HST_ASSIGN_OR_RETURN(expected, reference.MainRows(tokens));
+    }
+    RowBlock rows;
+    {
+      const Timer timer(out.candidate, static_cast<int64_t>(tokens.size()));
+      HST_ASSIGN_OR_RETURN(rows, session->Evaluate(tokens, Rows::kAll));
+    }
+    if (rows.rows != expected.dim(0) || rows.cols != expected.dim(1)) {
+      return BadInput("the candidate's output is [", rows.rows, ", ", rows.cols, "], the reference's [", expected.dim(0), ", ", expected.dim(1), "]; they are not the same model");
+    }
+    for (int64_t r = 0; r < rows.rows; ++r) {
+      const std::span<const float> row(expected.data<float>() + r * rows.cols, static_cast<size_t>(rows.cols));
+      if (!std::all_of(row.begin(), row.end(), [](float v) { return std::isfinite(v); })) return BadInput("the reference's output of document ", out.documents + 1, " has a NaN or an infinity");
+      out.scores.push_back(ScoreOutputs(row, rows.At(r)));
+      out.document.push_back(static_cast<int32_t>(out.documents));
+    }
+    ++out.documents;
+    HST_RETURN_IF_ERROR(session->Reset());
+    if (options.progress) options.progress(out.documents, text.chunks.count);
+  }
   return out;
 }
 

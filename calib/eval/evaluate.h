@@ -14,6 +14,7 @@
 
 #include "calib/abi/artifact.h"
 #include "calib/data/chunks.h"
+#include "calib/eval/reference.h"
 #include "calib/eval/rows.h"
 #include "calib/metrics/metric.h"
 #include "runtime/base/status.h"
@@ -31,14 +32,16 @@ struct Speed {
 // The token that the tokenizer puts before every text, if it does.
 Result<std::optional<int32_t>> LeadingToken(const Artifact& artifact);
 
-// A text as the chunks that are scored.
+// A text as the chunks that are scored, or for an encoder as the documents that are.
 struct TextChunks {
-  Chunks chunks;
+  Chunks chunks;                      // of an encoder: count and document alone
+  std::vector<std::vector<int32_t>> texts;   // an encoder's documents, `context` tokens at most
   std::vector<std::string> digests;   // of the documents, DocumentDigest
   std::vector<std::string> documents;
 };
 // Splits the file into documents, tokenises each with the artifact's tokenizer and cuts
-// chunks. Messages name the file.
+// chunks; for an encoder, takes `count` whole documents (0: all), evenly spaced, as its
+// tokenizer frames them. Messages name the file.
 Result<TextChunks> ChunksOfText(const Artifact& artifact, const std::string& path, int64_t context, int64_t count);
 
 // The reference's rows for chunk i: those of its scored positions, in order.
@@ -65,5 +68,8 @@ Result<std::vector<TokenScore>> ScoreChunk(const Chunks& chunks, int64_t index, 
                                            ThreadPool& pool, Speed& speed);
 // All chunks. kBadInput when the vocabularies differ.
 Result<Scores> ScoreChunks(const Artifact& artifact, const Chunks& chunks, const ReferenceRows& reference, const ScoreOptions& options);
+
+// An encoder's outputs for each document, row by row (one row where they are pooled).
+Result<Scores> ScoreTexts(const Artifact& artifact, const TextChunks& text, ReferenceModel& reference, const ScoreOptions& options);
 
 }  // namespace hasten::calib

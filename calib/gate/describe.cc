@@ -65,7 +65,9 @@ std::vector<CalibrationBin> Calibration(std::span<const calib::TokenScore> score
 
 void DescribeText(const Evidence& e, Report& report) {
   if (e.scores.scores.empty()) return;
+  const bool causal = e.artifact->info().causal;
   for (const calib::Metric& metric : calib::AllMetrics()) {
+    if (!causal && !metric.of_outputs) continue;
     Metric out{std::string(metric.key), std::string(metric.description), Finite(Compute(metric, e.scores.scores)), std::nullopt};
     if (e.scores.documents >= 2 && metric.share != 1) {   // a maximum has no bootstrap
       const stats::Bootstrap bootstrap(e.scores.documents, OverDocuments(metric, e.scores.scores, e.scores.document, e.scores.documents));
@@ -73,11 +75,31 @@ void DescribeText(const Evidence& e, Report& report) {
     }
     report.metrics.push_back(std::move(out));
   }
+  if (!causal) return;
   report.kld = KldHistogram(e.scores.scores);
   report.calibration = Calibration(e.scores.scores);
 }
 
+// An encoder's documents by their worst row.
+void DescribeWorstTexts(const Evidence& e, Report& report) {
+  constexpr size_t kShownBytes = 300;
+  std::vector<double> least(e.text.texts.size(), 2);
+  for (size_t i = 0; i < e.scores.scores.size(); ++i) {
+    double& mine = least[static_cast<size_t>(e.scores.document[i])];
+    mine = std::min(mine, e.scores.scores[i].cosine);
+  }
+  std::vector<size_t> order(least.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return least[a] < least[b]; });
+  order.resize(std::min(order.size(), kWorst));
+  for (const size_t d : order) {
+    const int32_t document = e.text.chunks.document[d];
+    report.worst.push_back({"document", document, 0, e.text.documents[static_cast<size_t>(document)].substr(0, kShownBytes), "", "", "", 1 - least[d], "1 - cosine, worst row"});
+  }
+}
+
 Status DescribeWorst(const Evidence& e, Report& report) {
+  if (!e.artifact->info().causal) return DescribeWorstTexts(e, report), Status();
   const auto& scores = e.scores.scores;
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});

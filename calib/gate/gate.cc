@@ -48,6 +48,10 @@ class Gate {
     if (!e_.has_text) return {};
     if (o_.stage) o_.stage("measure the noise");
     const auto start = std::chrono::steady_clock::now();
+    if (!e_.artifact->info().causal) {
+      HST_ASSIGN_OR_RETURN(report_.noise, EncoderNoise(*e_.artifact, e_.text.texts, {.candidate = o_.candidate, .threads = o_.threads, .cancel = o_.cancel}));
+      return {};
+    }
     HST_ASSIGN_OR_RETURN(report_.noise, CandidateNoise(*e_.artifact, e_.text.chunks, {.candidate = o_.candidate, .threads = o_.threads, .cancel = o_.cancel}));
     if (e_.reference) {
       HST_ASSIGN_OR_RETURN(NoiseCheck check, ReferenceNoise(o_.reference, *e_.reference, e_.text.chunks, o_.threads, o_.cancel));
@@ -95,7 +99,9 @@ class Gate {
       report_.criteria.push_back(HardCheck(surface.name, "same_bits", unequal.empty(), unequal.empty() ? "the same logits, to the bit, under every other batch, chunk, thread count and instruction set" : unequal, tokens));
     }
     if (!e_.scores.scores.empty()) {
-      const auto broken = std::count_if(e_.scores.scores.begin(), e_.scores.scores.end(), [](const calib::TokenScore& s) { return !std::isfinite(s.kld) || !std::isfinite(s.candidate_nll); });
+      const auto broken = std::count_if(e_.scores.scores.begin(), e_.scores.scores.end(), [causal = e_.artifact->info().causal](const calib::TokenScore& s) {
+        return causal ? !std::isfinite(s.kld) || !std::isfinite(s.candidate_nll) : !std::isfinite(s.cosine);
+      });
       report_.criteria.push_back(HardCheck(surface.name, "finite", broken == 0, broken == 0 ? "no NaN and no infinity" : StrCat("NaN or infinity at ", broken, " positions"),
                                            static_cast<int64_t>(e_.scores.scores.size())));
     }

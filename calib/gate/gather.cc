@@ -82,6 +82,18 @@ std::string DigestOf(const Report& report, std::string_view role) {
   return "";
 }
 
+Status CheckEncoder(const Policy& policy, const GateOptions& o) {
+  if (o.reference.empty()) return UsageError("--reference is needed: the candidate is an encoder, and logits of a text are a language model's");
+  for (const Surface& s : policy.surfaces) {
+    if (!o.surface.empty() && s.name != o.surface) continue;
+    if (!s.tasks.empty() || !s.generation.empty()) return UsageError(o.policy, ": surface.", s.name, ": the candidate is an encoder, which has no tasks and no generation");
+    for (const Limit& limit : s.quality) {
+      if (!calib::FindMetric(limit.figure)->of_outputs) return UsageError(o.policy, ": surface.", s.name, ".quality.", limit.name, ": the candidate is an encoder; cosine, top1 and top5 are judged");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Needs> NeedsOf(const Policy& policy, const GateOptions& o) {
@@ -107,7 +119,7 @@ Result<Evidence> OpenAll(const Policy& policy, const Needs& needs, const GateOpt
   Evidence e;
   HST_ASSIGN_OR_RETURN(e.facts, ReadCandidate(o.candidate));
   HST_ASSIGN_OR_RETURN(e.artifact, calib::Artifact::Open(o.candidate));
-  if (!e.artifact->info().causal) return Unsupported(o.candidate, " is an encoder; the gate judges causal language models");
+  if (!e.artifact->info().causal) HST_RETURN_IF_ERROR(CheckEncoder(policy, o));
   HST_ASSIGN_OR_RETURN(e.store, calib::Store::Open(o.cache));
   report.files.push_back(e.facts.file);
   report.instruction_set = e.artifact->info().isa;
@@ -128,6 +140,10 @@ Status ScoreText(Evidence& e, const GateOptions& o, Report& report) {
   if (!e.has_text) return {};
   Stage(o, "score the text");
   const calib::Chunks& chunks = e.text.chunks;
+  if (!e.artifact->info().causal) {
+    HST_ASSIGN_OR_RETURN(e.scores, calib::ScoreTexts(*e.artifact, e.text, *e.reference, {.threads = o.threads, .progress = o.update, .cancel = o.cancel}));
+    return {};
+  }
   if (!e.rows) e.rows = calib::KeptRows(*e.reference, chunks, e.store);
   const std::string reference = DigestOf(report, o.reference_logits.empty() ? "reference" : "reference_logits");
   const auto key = [&](int64_t i) {

@@ -133,6 +133,44 @@ Result<std::vector<NoiseCheck>> CandidateNoise(const Artifact& artifact, const c
   return checks;
 }
 
+Result<std::vector<NoiseCheck>> EncoderNoise(const Artifact& artifact, const std::vector<std::vector<int32_t>>& texts, const NoiseOptions& options) {
+  const size_t count = std::min<size_t>(2, texts.size());
+  const auto fresh = [count](BatchSession& session, std::span<const std::vector<int32_t>> all) -> Result<std::vector<BatchItem>> {
+    std::vector<BatchItem> items;
+    for (size_t i = 0; i < count; ++i) {
+      HST_ASSIGN_OR_RETURN(const hst_sequence sequence, session.New());
+      items.push_back({sequence, all[i], calib::Rows::kAll});
+    }
+    return items;
+  };
+  std::vector<NoiseCheck> checks;
+  for (const Variant& v : Variants(artifact.info().isa, options.threads)) {
+    if (v.options.prefill_chunk) continue;   // an encoder reads a text whole
+    std::unique_ptr<Artifact> other;
+    if (!v.isa.empty()) {
+      HST_ASSIGN_OR_RETURN(other, Artifact::Open(options.candidate, v.isa));
+    }
+    calib::SessionOptions how = v.options;
+    how.cancel = options.cancel;
+    HST_ASSIGN_OR_RETURN(const auto plain, BatchSession::Create(artifact, {.threads = options.threads, .cancel = options.cancel}));
+    HST_ASSIGN_OR_RETURN(const auto varied, BatchSession::Create(other ? *other : artifact, how));
+    HST_ASSIGN_OR_RETURN(const std::vector<BatchItem> a, fresh(*plain, texts));
+    HST_ASSIGN_OR_RETURN(const std::vector<BatchItem> b, fresh(*varied, texts));
+    NoiseCheck check{v.together ? "candidate, two texts a call" : v.name, 0, 0, true, ""};
+    if (v.together) HST_RETURN_IF_ERROR(varied->Evaluate(b));
+    for (size_t i = 0; i < count; ++i) {
+      HST_RETURN_IF_ERROR(plain->Evaluate({&a[i], 1}));
+      if (!v.together) HST_RETURN_IF_ERROR(varied->Evaluate({&b[i], 1}));
+      HST_ASSIGN_OR_RETURN(const calib::RowBlock x, plain->RowsOf(0));
+      HST_ASSIGN_OR_RETURN(const calib::RowBlock y, varied->RowsOf(v.together ? i : 0));
+      check.largest_difference = std::max(check.largest_difference, Difference(x, y));
+      check.tokens += static_cast<int64_t>(texts[i].size());
+    }
+    checks.push_back(std::move(check));
+  }
+  return checks;
+}
+
 Result<NoiseCheck> ReferenceNoise(const std::string& model, calib::ReferenceModel& reference, const calib::Chunks& chunks, int threads,
                                   const std::atomic<bool>* cancel) {
   const int other_threads = threads == 1 ? 2 : threads - 1;

@@ -19,6 +19,8 @@ struct NoiseOptions {
 
 // On the first chunks: 2 of them whole, 256 tokens on the scalar kernels.
 Result<std::vector<NoiseCheck>> CandidateNoise(const calib::Artifact& artifact, const calib::Chunks& chunks, const NoiseOptions& options);
+// An encoder on its first two documents: both in one call, other threads, other kernels.
+Result<std::vector<NoiseCheck>> EncoderNoise(const calib::Artifact& artifact, const std::vector<std::vector<int32_t>>& texts, const NoiseOptions& options);
 // The first chunk through another interpreter, with one thread more or less.
 Result<NoiseCheck> ReferenceNoise(const std::string& model, calib::ReferenceModel& reference, const calib::Chunks& chunks, int threads,
                                   const std::atomic<bool>* cancel);

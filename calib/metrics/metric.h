@@ -17,6 +17,7 @@ struct Metric {
   double (*term)(const TokenScore& s);
   double (*finish)(double mean);  // null for a quantile
   double share = 0;               // of a quantile
+  bool of_outputs = false;        // needs no next token: encoders have it too
 };
 
 std::span<const Metric> AllMetrics();

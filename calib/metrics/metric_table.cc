@@ -16,9 +16,11 @@ double DeltaP(const TokenScore& s) { return std::exp(-s.candidate_nll) - std::ex
 
 constexpr Metric kMetrics[] = {
 #define HASTEN_MEAN(key, stem, finish, term, description) {#key, stem, description, [](const TokenScore& s) -> double { return term; }, &finish},
+#define HASTEN_OUTPUT_MEAN(key, stem, finish, term, description) {#key, stem, description, [](const TokenScore& s) -> double { return term; }, &finish, 0, true},
 #define HASTEN_QUANTILE(key, stem, share, term, description) {#key, stem, description, [](const TokenScore& s) -> double { return term; }, nullptr, share},
 #include "calib/metrics/metrics.def"
 #undef HASTEN_MEAN
+#undef HASTEN_OUTPUT_MEAN
 #undef HASTEN_QUANTILE
 };
 

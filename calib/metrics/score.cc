@@ -39,7 +39,32 @@ int32_t Shared(const Top& a, const Top& b) {
   }));
 }
 
+double Cosine(std::span<const float> a, std::span<const float> b) {
+  double dot = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    dot += static_cast<double>(a[i]) * b[i];
+    aa += static_cast<double>(a[i]) * a[i];
+    bb += static_cast<double>(b[i]) * b[i];
+  }
+  if (aa == 0 || bb == 0) return aa == bb ? 1 : 0;
+  return dot / std::sqrt(aa * bb);
+}
+
 }  // namespace
+
+TokenScore ScoreOutputs(std::span<const float> reference, std::span<const float> candidate) {
+  HST_CHECK(!reference.empty() && reference.size() == candidate.size());
+  const Top top_r = TopOf(reference), top_c = TopOf(candidate);
+  TokenScore score;
+  score.reference_nll = score.candidate_nll = score.kld = std::numeric_limits<double>::quiet_NaN();
+  score.reference_top = top_r.id[0];
+  score.candidate_top = top_c.id[0];
+  score.same_top1 = top_r.id[0] == top_c.id[0];
+  score.shared_top5 = Shared(top_r, top_c);
+  score.top5_of = static_cast<int32_t>(std::min<size_t>(kTop, reference.size()));
+  score.cosine = Cosine(reference, candidate);
+  return score;
+}
 
 double LogSumExp(std::span<const float> row) {
   const double largest = *std::max_element(row.begin(), row.end());
@@ -72,8 +97,10 @@ TokenScore ScoreToken(std::span<const float> reference, std::span<const float> c
   score.candidate_top_came = top_c.id[0] == next;
   score.same_top1 = top_r.id[0] == top_c.id[0];
   score.shared_top5 = Shared(top_r, top_c);
+  score.top5_of = static_cast<int32_t>(std::min<size_t>(kTop, reference.size()));
   score.reference_top_p = std::exp(top_r.value[0] - norm_r);
   score.candidate_top_p = std::exp(top_c.value[0] - norm_c);
+  score.cosine = Cosine(reference, candidate);
   return score;
 }
 

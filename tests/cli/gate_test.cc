@@ -238,6 +238,21 @@ TEST(Gate, HostileReferenceLogits) {
   expect(5, "2 documents, at least 30 are needed");   // sound, but little
 }
 
+TEST(Gate, AnEncoderIsJudgedByItsOutputs) {
+  const std::string folder = FreshFolder(), candidate = Compiled("encoder", folder);
+  const auto judge = [&](const std::string& limit) {
+    std::ofstream(folder + "/p.toml") << "[data]\ntext = \"" << Fixture("gate") << "/text.jsonl\"\ncontext = 64\n[surface.a.quality]\n" << limit << "\n";
+    return RunHasten({"gate", "--reference", Fixture("encoder"), "--candidate", candidate, "--policy", folder + "/p.toml", "--no-cache", "--json"});
+  };
+  const Outcome good = judge("cosine_min = 0.999");
+  EXPECT_EQ(good.status, 0) << good.out << good.err;
+  EXPECT_EQ(VerdictOf(json::parse(good.out), "hard.same_bits"), "PASS");
+  EXPECT_EQ(judge("cosine_min = 0.99999").status, 1);
+  const Outcome other = judge("kld_mean_max = 1");
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("cosine, top1 and top5 are judged"));
+}
+
 TEST(Gate, AnotherVocabularyIsBadInput) {
   const std::string folder = FreshFolder(), candidate = Compiled("good", folder);
   const Outcome r = RunHasten({"gate", "--reference", Fixture("encoder"), "--candidate", candidate, "--policy", Fixture("gate") + "/gate.toml", "--no-cache"});

@@ -79,6 +79,8 @@ def text_metrics(reference, candidate, following):
                perplexity_ratio=np.exp((r[at] - c[at]).mean()), log_perplexity_ratio=(r[at] - c[at]).mean(),
                kld_mean=kld.mean(), kld_max=kld.max(), delta_p_mean=change.mean(), delta_p_rms=np.sqrt((change ** 2).mean()),
                top1_agreement=(top[0][:, 0] == top[1][:, 0]).mean(),
+               cosine_mean=((reference * candidate).sum(-1, dtype=np.float64) /
+                            np.sqrt((reference ** 2).sum(-1, dtype=np.float64) * (candidate ** 2).sum(-1, dtype=np.float64))).mean(),
                top5_agreement=np.mean([len(set(a) & set(b)) / 5 for a, b in zip(*top)]))
     for key, q in (("median", .5), ("p90", .9), ("p95", .95), ("p99", .99), ("p999", .999)):
         out["kld_" + key] = np.quantile(kld, q)

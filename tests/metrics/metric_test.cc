@@ -66,6 +66,18 @@ TEST(Metrics, TopTokensAndProbabilities) {
   EXPECT_EQ(ScoreToken(std::vector<float>{1, 1}, std::vector<float>{1, 1}, 0).shared_top5, 2);
 }
 
+TEST(Metrics, OfOutputsAlone) {
+  const std::vector<float> a = {3, 4, 0}, b = {4, 3, 0}, zero = {0, 0, 0};
+  const TokenScore s = ScoreOutputs(a, b);
+  EXPECT_NEAR(s.cosine, 24.0 / 25, 1e-15);
+  EXPECT_FALSE(s.same_top1);
+  EXPECT_EQ(s.shared_top5, 3);
+  EXPECT_EQ(ValueOf("top5_agreement", std::vector<TokenScore>{s}), 1);   // three outputs of three
+  EXPECT_EQ(ScoreOutputs(a, zero).cosine, 0);
+  EXPECT_EQ(ScoreOutputs(zero, zero).cosine, 1);
+  EXPECT_TRUE(std::isnan(s.kld) && std::isnan(s.candidate_nll));   // not known: never a pass
+}
+
 TEST(Metrics, ChangesOfProbability) {
   std::vector<TokenScore> scores = {{-std::log(0.5), -std::log(0.4), 0, true}, {-std::log(0.2), -std::log(0.4), 0, true}};
   EXPECT_NEAR(ValueOf("delta_p_mean", scores), 5, 1e-12);
