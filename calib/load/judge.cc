@@ -160,7 +160,10 @@ std::vector<Criterion> Judge(const LatencyReport& report, const Budgets& b, cons
     if (r.figure == "goodput") {
       all.push_back(JudgeGoodput(s, r, surface));
     } else if (r.figure == "baseline_ratio") {
+      const size_t before = all.size();
       for (const Limit& limit : b.limits) if (limit.percent < 100) all.push_back(JudgeRatio(report, limit, r.value, surface));
+      // Asked for and not checked must not look like kept.
+      if (all.size() == before) all.push_back({.surface = surface, .name = r.name, .group = "latency", .margin = r.value, .reason = "no percentile has a limit, so none is compared"});
     } else {
       all.push_back(JudgeFigure(report, s, r, surface));
     }

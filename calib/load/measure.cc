@@ -6,6 +6,7 @@
 
 #include "calib/load/command_engine.h"
 #include "calib/load/session_engine.h"
+#include "calib/machine/proc.h"
 
 namespace hasten::load {
 namespace {
@@ -56,6 +57,12 @@ Status RunBlock(const Target& target, std::span<const Request> requests, const M
   return {};
 }
 
+int64_t FileBytes(const std::string& path) {   // 0: there is none
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(path, error);
+  return error ? 0 : static_cast<int64_t>(bytes);
+}
+
 std::string NoteOf(const MeasureOptions& o, int64_t turns) {
   const Workload& w = o.workload;
   std::string note = StrCat("Open loop, Poisson arrivals, ", w.arrivals_per_s, " requests/s, ", w.requests, " requests of ", w.prompt_min, " to ", w.prompt_max,
@@ -81,6 +88,23 @@ std::vector<Request> BlockOf(const std::vector<Request>& requests, int64_t block
   return out;
 }
 
+Result<LatencyReport> MeasureOpening(const MeasureOptions& o) {
+  constexpr int64_t kTokens = 16;
+  const int64_t before = calib::ResidentBytes();
+  calib::ResetPeakMemory();
+  SteadyClock clock;
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(o.candidate.artifact, o.isa));
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Session> session, calib::Session::Create(*artifact, {.threads = o.threads, .capacity = kTokens, .cancel = o.cancel}));
+  const double load_ms = 1e3 * clock.Now();
+  const std::vector<int32_t> tokens(static_cast<size_t>(std::min(kTokens, artifact->info().max_positions)), 0);
+  HST_RETURN_IF_ERROR(session->Evaluate(tokens, calib::Rows::kAll).status());
+  Measured measured{.name = o.candidate.name, .load_ms = {load_ms}, .peak_bytes = calib::PeakMemoryBytes("self") - before};
+  measured.artifact_bytes = FileBytes(o.candidate.artifact);
+  LatencyReport report{.note = "Opened and evaluated once, without load.", .currency = o.price.currency};
+  report.subjects.push_back(Summarize(measured, {}, {}));
+  return report;
+}
+
 Result<LatencyReport> MeasureLatency(const MeasureOptions& o) {
   HST_ASSIGN_OR_RETURN(const std::vector<Request> requests, RequestsFor(o));
   const int64_t turns = o.baseline ? std::min(kTurns, o.workload.requests) : 1;
@@ -101,9 +125,7 @@ Result<LatencyReport> MeasureLatency(const MeasureOptions& o) {
   }
   LatencyReport report{.note = NoteOf(o, turns), .currency = o.price.currency, .arrivals_per_s = o.workload.arrivals_per_s};
   for (size_t i = 0; i < targets.size(); ++i) {
-    std::error_code error;
-    const auto bytes = std::filesystem::file_size(targets[i]->artifact, error);
-    if (!error) measured[i].artifact_bytes = static_cast<int64_t>(bytes);
+    measured[i].artifact_bytes = FileBytes(targets[i]->artifact);
     report.subjects.push_back(Summarize(measured[i], o.limits, o.price));
   }
   if (o.baseline) report.comparisons = Compare(measured[0], measured[1], o.ratio_max);

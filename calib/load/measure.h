@@ -35,6 +35,10 @@ struct MeasureOptions {
 // Requests that fail are part of the result; an engine that does not start is an error.
 Result<LatencyReport> MeasureLatency(const MeasureOptions& options);
 
+// Without load: opens the artifact and evaluates a few tokens once, for load time,
+// memory and size. For encoders too.
+Result<LatencyReport> MeasureOpening(const MeasureOptions& options);
+
 // Block `block` of `blocks`: the warm-up, then that share of the measured requests,
 // at the same distances as in the whole. At least 1 block, none empty if requests suffice.
 std::vector<Request> BlockOf(const std::vector<Request>& requests, int64_t block, int64_t blocks);

@@ -9,20 +9,18 @@
 namespace hasten::load {
 namespace {
 
-constexpr Workload kOneRequest = {.arrivals_per_s = 1000, .prompt_min = 16, .prompt_max = 16, .output_tokens = 8, .requests = 1, .warmup = 0};
-
 Workload WorkloadOf(const gate::Surface& surface) {
-  if (!surface.workload) return kOneRequest;
   const gate::Workload& w = *surface.workload;
   return {.arrivals_per_s = w.arrivals_per_s, .prompt_min = w.prompt_tokens_min, .prompt_max = w.prompt_tokens_max, .output_tokens = w.output_tokens,
           .requests = RequestsFor(surface), .warmup = w.warmup};
 }
 
 MeasureOptions OptionsOf(const gate::Policy& policy, const gate::Surface& surface, const SurfaceOptions& o) {
-  MeasureOptions m{.workload = WorkloadOf(surface), .candidate = {"candidate", o.candidate, ""}, .isa = o.isa, .threads = o.threads};
+  MeasureOptions m{.candidate = {"candidate", o.candidate, ""}, .isa = o.isa, .threads = o.threads};
   if (!o.baseline.empty() || !o.baseline_command.empty()) m.baseline = Target{"baseline", o.baseline, o.baseline_command};
   for (const gate::Budget& b : surface.budgets) m.limits.push_back({b.quantity, b.percent, b.limit});
-  if (surface.workload) m.price = {policy.price_per_hour, policy.currency};   // one request is no load that has a cost
+  if (surface.workload) m.workload = WorkloadOf(surface);
+  m.price = {policy.price_per_hour, policy.currency};
   for (const gate::Limit& r : surface.resources) if (r.figure == "baseline_ratio") m.ratio_max = r.value;
   m.cancel = o.cancel, m.progress = o.progress;
   return m;
@@ -41,7 +39,7 @@ int64_t RequestsFor(const gate::Surface& surface) {
 
 Status AddSurface(const gate::Policy& policy, const gate::Surface& surface, const SurfaceOptions& o, gate::Report& report) {
   const MeasureOptions how = OptionsOf(policy, surface, o);
-  Result<LatencyReport> measured = MeasureLatency(how);
+  Result<LatencyReport> measured = surface.workload ? MeasureLatency(how) : MeasureOpening(how);
   if (!measured.ok()) return std::move(measured).status().Annotate(StrCat("surface.", surface.name));
   for (gate::Criterion& c : Judge(*measured, {how.limits, surface.resources}, surface.name)) report.criteria.push_back(std::move(c));
   LatencyReport& all = report.latency;
@@ -52,7 +50,7 @@ Status AddSurface(const gate::Policy& policy, const gate::Surface& surface, cons
     all.subjects.push_back(std::move(s));
   }
   for (Comparison& c : measured->comparisons) c.surface = surface.name, all.comparisons.push_back(std::move(c));
-  all.note += StrCat(all.note.empty() ? "" : " ", several ? surface.name + ": " : "", surface.workload ? measured->note : "One request, for load time and memory.");
+  all.note += StrCat(all.note.empty() ? "" : " ", several ? surface.name + ": " : "", measured->note);
   return {};
 }
 

@@ -31,7 +31,7 @@ bool HasLoad(const gate::Surface& surface);
 int64_t RequestsFor(const gate::Surface& surface);
 
 // Measures the surface and appends to the report: subjects, comparisons, criteria.
-// Where it has no workload one short request shows load time and memory.
+// Where it has no workload the artifact is opened and evaluated once, for load time and memory.
 Status AddSurface(const gate::Policy& policy, const gate::Surface& surface, const SurfaceOptions& options, gate::Report& report);
 
 }  // namespace hasten::load

@@ -117,6 +117,24 @@ TEST(GateOutputs, RefusesACardOverTheCandidateAndTwoBaselines) {
   EXPECT_THAT(r.err, HasSubstr("baseline command"));
 }
 
+// Load time, memory and size need no load, which an encoder cannot have.
+TEST(GateOutputs, AnEncoderHasResources) {
+  const std::string folder = FreshFolder(), artifact = folder + "/e.hst";
+  ASSERT_EQ(RunHasten({"compile", Fixture("encoder"), "-o", artifact, "--weights", "int8"}).status, 0);
+  const auto gate = [&](const std::string& surface) {
+    std::ofstream(folder + "/e.toml") << "[surface.a]\n" << surface << "\n";
+    return RunHasten({"gate", "--reference", Fixture("encoder"), "--candidate", artifact, "--policy", folder + "/e.toml", "--no-cache"});
+  };
+  const Outcome r = gate("load_ms_max = 60000\npeak_rss_mb_max = 2000\nartifact_mb_max = 0.000001");
+  EXPECT_EQ(r.status, 1) << r.out << r.err;
+  EXPECT_THAT(r.out, HasSubstr("FAIL     a artifact_mb_max"));
+  EXPECT_THAT(r.out, HasSubstr("PASS     a load_ms_max"));
+  EXPECT_THAT(r.out, HasSubstr("PASS     a peak_rss_mb_max"));
+  const Outcome load = gate("workload = { arrivals_per_s = 10, prompt_tokens = [2, 4], output_tokens = 2 }\nttft_ms = { p50 = 1 }");
+  EXPECT_EQ(load.status, 2) << load.out;
+  EXPECT_THAT(load.err, HasSubstr("is an encoder"));
+}
+
 // samples/ci/gate.sh leaves a release only when the gate passes.
 TEST(GateOutputs, TheCiSampleReleasesOnlyWhatPasses) {
   const std::string folder = FreshFolder();

@@ -154,6 +154,12 @@ TEST(Judge, FiguresAndWhatWasNotMeasured) {
   for (const Criterion& c : all) EXPECT_FALSE(c.reason.empty()) << c.name;
 }
 
+TEST(Judge, ARatioOfNothingIsNotKept) {
+  const auto all = Concluded({}, {.resources = {{"baseline_ratio_max", "baseline_ratio", true, 1.05}}});
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].verdict, Verdict::kInconclusive);
+}
+
 TEST(Judge, ALargestValueIsOfWhatWasMeasured) {
   EXPECT_EQ(JudgeOne(Ramp(40), {"ttft_ms", 100, 40}).verdict, Verdict::kPass);
   EXPECT_EQ(JudgeOne(Ramp(40), {"ttft_ms", 100, 40}).name, "ttft_ms.max");
