@@ -14,6 +14,7 @@
 
 #include "calib/abi/artifact.h"
 #include "calib/machine/machine.h"
+#include "calib/machine/proc.h"
 #include "calib/machine/temp_folder.h"
 #include "calib/profile/profile.h"
 #include "calib/synthetic/shape.h"
@@ -62,17 +63,6 @@ std::vector<Series> EmptySeries() {
 
 double Seconds(Clock::time_point begin, Clock::time_point end) { return std::chrono::duration<double>(end - begin).count(); }
 
-// Starts the peak of resident memory anew (proc(5), clear_refs), where that is allowed.
-void ResetPeakMemory() { std::ofstream("/proc/self/clear_refs") << "5"; }
-
-double PeakMemoryMb() {
-  std::ifstream in("/proc/self/status");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("VmHWM:")) return std::strtod(line.c_str() + 6, nullptr) * 1024 / 1e6;
-  }
-  return 0;
-}
-
 // Ids spread over the vocabulary; what they are does not change the time.
 std::vector<int32_t> PromptOf(int64_t count, int64_t vocab) {
   std::vector<int32_t> tokens;
@@ -83,7 +73,7 @@ std::vector<int32_t> PromptOf(int64_t count, int64_t vocab) {
 // Opening is timed anew every round; prompt and tokens run on the artifact that
 // the first round opened, as in a server that has been up for a while.
 Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<calib::Artifact>& served, std::vector<Series>& series) {
-  ResetPeakMemory();
+  calib::ResetPeakMemory();
   const Clock::time_point begin = Clock::now();
   HST_ASSIGN_OR_RETURN(std::unique_ptr<calib::Artifact> opened, calib::Artifact::Open(c.artifact, c.isa));
   const Clock::time_point open = Clock::now();
@@ -111,7 +101,7 @@ Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<c
   series[kDecode].rounds.push_back(static_cast<double>(c.new_tokens) / Seconds(first, done));
   series[kLoad].rounds.push_back(1e3 * (Seconds(begin, open) + Seconds(create, loaded)));
   series[kFirst].rounds.push_back(1e3 * Seconds(loaded, first));
-  series[kMemory].rounds.push_back(PeakMemoryMb());
+  series[kMemory].rounds.push_back(static_cast<double>(calib::PeakMemoryBytes("self")) / 1e6);
   std::ifstream file(c.artifact, std::ios::ate | std::ios::binary);
   series[kSize].rounds.push_back(static_cast<double>(file.tellg()));
   return {};

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "calib/report/text.h"
 #include "cli/command.h"
 #include "cli/describe.h"
 #include "cli/terminal.h"
@@ -45,6 +46,22 @@ std::string InstructionSummary(const Json& report) {
   return text;
 }
 
+// What the last gate found, as calib/report/card.h writes it; another form is shown
+// as it is. The card is text from a file: it may be anything, and is cleaned.
+std::string CardSummary(const std::string& text) {
+  if (text.empty()) return "never gated\n";
+  const Json card = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!card.is_object() || !card.contains("verdict") || !card.contains("criteria") || !card["criteria"].is_array()) return "card: " + report::Clean(text) + "\n";
+  const auto get = [](const Json& object, const char* key) { return object.is_object() && object.contains(key) ? report::Clean(Show(object[key])) : std::string(); };
+  TextTable table;
+  table.Row({"gate", StrCat(get(card, "verdict"), ", ", get(card, "reason"))});
+  table.Row({"of", StrCat("sha256:", get(card, "gated_sha256"), ", policy sha256:", get(card, "policy_sha256").substr(0, 16))});
+  for (const Json& c : card["criteria"]) {
+    table.Row({"", StrCat(get(c, "verdict"), "  ", get(c, "surface"), " ", get(c, "name"), ": ", get(c, "estimate"), ", margin ", get(c, "margin"), ", n ", get(c, "n"))});
+  }
+  return table.Text();
+}
+
 std::string Summary(const Json& report) {
   TextTable head;
   head.Row({"format", StrCat(Show(report["format"]), ", numerics profile ", Show(report["numerics_profile"]))});
@@ -67,7 +84,7 @@ std::string Summary(const Json& report) {
   for (const Json& s : report["sections"]) {
     sections.Row({Show(s["name"]), Show(s["offset"]), WithCommas(s["bytes"]), Show(s["sha256"]).substr(0, 16)});
   }
-  return StrCat(head.Text(), "\n", sections.Text(), "\n", TensorSummary(report));
+  return StrCat(head.Text(), "\n", CardSummary(report["card"].get<std::string>()), "\n", sections.Text(), "\n", TensorSummary(report));
 }
 
 }  // namespace

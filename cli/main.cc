@@ -63,7 +63,7 @@ int Run(int argc, char** argv) {
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
-  app.footer("\nExit status: 0 done, 1 a check failed, 2 usage, 3 bad input, 4 resources, 70 a bug, 130 interrupted.\n"
+  app.footer("\nExit status: 0 done, 1 a check failed, 2 usage, 3 bad input, 4 resources, 5 inconclusive, 70 a bug, 130 interrupted.\n"
              "hasten COMMAND --help explains a command.");
   std::vector<std::pair<CLI::App*, Action>> actions;
   std::vector<std::string> names;

@@ -96,8 +96,10 @@ void Progress::Draw(uint64_t done, uint64_t total) {
   } else {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
     const int full = static_cast<int>(std::lround(share * kBarWidth));
+    const double seconds = SecondsSince(began_);
     std::fprintf(stderr, "\r\033[K%s [%s%s] %3.0f %%  %.0f s", stage_.c_str(), std::string(static_cast<size_t>(full), '#').c_str(),
-                 std::string(static_cast<size_t>(kBarWidth - full), '.').c_str(), 100 * share, SecondsSince(began_));
+                 std::string(static_cast<size_t>(kBarWidth - full), '.').c_str(), 100 * share, seconds);
+    if (share > 0 && seconds > 2) std::fprintf(stderr, ", about %.0f s left", seconds / share - seconds);
   }
   std::fflush(stderr);
 }

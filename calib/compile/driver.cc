@@ -113,6 +113,7 @@ class Compilation {
                 {"quantizer", "round-to-nearest"}};
     for (const std::string& pass : o_.passes.disable) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
     p.licence = companions_.licence;
+    p.calibration_documents = o_.calibration_documents;
     return p;
   }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "passes/pass_runner.h"
+#include "runtime/base/sha256.h"
 #include "runtime/base/status.h"
 #include "runtime/kernels/attention/contract.h"
 #include "runtime/quant/scheme.h"
@@ -29,6 +30,7 @@ struct CompileOptions {
   int threads = 1;
   bool tokenizer = true;              // false: leave it out; the artifact takes token ids only
   std::string tool_version;           // for the provenance
+  std::vector<Sha256Digest> calibration_documents;   // that the weights were fitted to; for the provenance
   passes::RunOptions passes;          // of the pipeline "compile"
   std::vector<std::string> pipeline = {"compile"};
   // Stages as they begin, and progress within them; may be null.

@@ -30,12 +30,16 @@ std::vector<std::byte> BuildModelInfo(const GenerationDefaults& g, const Provena
   const auto recipe_at = builder.CreateString(recipe);
   const auto architecture = builder.CreateString(g.architecture);
   const auto licence = builder.CreateString(p.licence);
+  std::vector<uint8_t> documents;
+  for (const Sha256Digest& digest : p.calibration_documents) documents.insert(documents.end(), digest.begin(), digest.end());
+  const auto documents_at = documents.empty() ? 0 : builder.CreateVector(documents);
   fb::ProvenanceBuilder provenance(builder);
   provenance.add_tool_version(version);
   if (p.source) provenance.add_source_digest(source);
   provenance.add_recipe(recipe_at);
   provenance.add_architecture(architecture);
   provenance.add_licence(licence);
+  if (!documents.empty()) provenance.add_calibration_documents(documents_at);
   const auto provenance_at = provenance.Finish();
 
   fb::ModelInfoBuilder info(builder);

@@ -17,6 +17,7 @@ struct Provenance {
   std::optional<Sha256Digest> source;             // of the ONNX file and its external data, if there is one
   std::map<std::string, std::string> recipe;      // the options that shape the result
   std::string licence;                            // text
+  std::vector<Sha256Digest> calibration_documents;   // of each one's trimmed text (calib/data/documents.h)
 };
 
 // A FlatBuffer of runtime/format/model_info.fbs; the same bytes for the same

@@ -1,5 +1,7 @@
-// A tokenised text cut into contiguous chunks of one length, the samples that
-// evaluation scores.
+// Tokenised documents cut into chunks of one length, the samples that evaluation
+// scores. Each lies inside one document, and they are spread over all documents that
+// are long enough: errors of one document's positions hang together, so that many
+// chunks of few documents say little.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +14,24 @@
 namespace hasten::calib {
 
 struct Chunks {
-  int64_t context = 0;          // tokens in each
+  int64_t context = 0;            // tokens in each
   int64_t count = 0;
-  std::vector<int32_t> tokens;  // [count][context]
+  int64_t first_scored = 0;       // positions from here on that have a next token are scored
+  std::vector<int32_t> tokens;    // [count][context]
+  std::vector<int32_t> document;  // [count]: where each is from
 
   std::span<const int32_t> At(int64_t i) const {
     return {tokens.data() + i * context, static_cast<size_t>(context)};
   }
-  // Scored positions of a chunk: those of its second half that have a next token
-  // in it. Position p predicts token p + 1.
-  int64_t first_scored() const { return context / 2; }
-  int64_t scored() const { return context - 1 - first_scored(); }
+  // Scored positions of a chunk. Position p predicts token p + 1.
+  int64_t scored() const { return context - 1 - first_scored; }
 };
 
-// The first `count` chunks (0: all whole ones); the rest of the text is left out.
-// With `bos` every chunk's first token is replaced by it, as every sequence of
-// such a model begins with it. kUsage for a context below 4, kBadInput when the
-// text has not `count` chunks, or not one.
-Result<Chunks> CutChunks(std::span<const int32_t> tokens, int64_t context, int64_t count, std::optional<int32_t> bos);
+// `count` chunks (0: all that are whole), the second half of each scored: one of each
+// document before a second of any, and of documents evenly spaced ones where they are
+// more than `count`; in order of the text. With `bos` every chunk's first token is
+// replaced by it, as every sequence of such a model begins with it. kUsage for a context
+// below 4, kBadInput when the documents have not `count` chunks, or not one.
+Result<Chunks> CutChunks(std::span<const std::vector<int32_t>> documents, int64_t context, int64_t count, std::optional<int32_t> bos);
 
 }  // namespace hasten::calib

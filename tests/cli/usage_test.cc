@@ -16,7 +16,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const std::vector<std::string> kCommands = {"compile", "run", "embed", "eval", "bench", "conform",
+const std::vector<std::string> kCommands = {"compile", "run", "embed", "eval", "gate", "bench", "conform",
                                             "inspect", "verify", "diff", "opt", "kernels", "doctor"};
 
 TEST(Usage, VersionGoesToStdout) {
