@@ -1,6 +1,8 @@
 // The quality card: in a copy that differs from the original in nothing else.
 #include "calib/report/card.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -30,8 +32,7 @@ std::string Digest(const std::string& bytes) { return HexDigest(Sha256Of({reinte
 class Card : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(::testing::TempDir()) / "hasten-card-test";
-    fs::remove_all(folder_);
+    folder_ = fs::path(::testing::TempDir()) / ("hasten-card-test-" + std::to_string(getpid()));  // tests run side by side
     fs::create_directories(folder_);
     calib::SyntheticOptions options;
     options.shape = "tiny", options.target = Path("a.hst"), options.tool_version = "test";
