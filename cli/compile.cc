@@ -16,7 +16,8 @@ namespace hasten::cli {
 namespace {
 
 struct CompileCommand {
-  std::string model, output;
+  std::string model, output, calibrate;
+  int64_t samples = 128, context = 512;
   PrecisionOptions precision;
   int threads = 0;
   bool json = false, no_tokenizer = false;
@@ -29,6 +30,8 @@ Result<calib::CompileOptions> OptionsOf(const CompileCommand& c, const Context& 
   options.output = c.output;
   HST_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(c.precision));
   options.weights = precision.weights, options.head = precision.head, options.embed = precision.embed, options.kv = precision.kv;
+  options.calibrate = c.calibrate;
+  options.samples = c.samples, options.context = c.context;
   options.threads = ThreadsOf(c.threads);
   options.tokenizer = !c.no_tokenizer;
   options.tool_version = HASTEN_VERSION;
@@ -85,6 +88,12 @@ Action AddCompile(CLI::App& app) {
   app.add_option("model", c->model, "A folder with model.onnx and tokenizer.json, or an .onnx file")->required()->type_name("MODEL");
   app.add_option("-o,--output", c->output, "The artifact to write")->required()->type_name("out.hst");
   AddPrecisionOptions(app, c->precision);
+  CLI::Option* calibrate =
+      app.add_option("--calibrate", c->calibrate, "Text (or .jsonl with \"text\") to quantize by, instead of rounding to nearest")->type_name("FILE");
+  app.add_option("--samples", c->samples, "Samples of the calibration text [128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->type_name("N")->needs(calibrate);
+  app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
+      ->type_name("N")->needs(calibrate);
   app.add_flag("--no-tokenizer", c->no_tokenizer, "Leave the tokenizer out; the artifact takes token ids only");
   app.add_option("--threads", c->threads, "Threads [one a core]; the bytes of the result do not depend on it")
       ->check(CLI::Range(1, 256))->type_name("N");

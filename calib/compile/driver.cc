@@ -4,6 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "calib/calibrate/calibrate.h"
+#include "calib/calibrate/text.h"
 #include "calib/compile/companions.h"
 #include "calib/compile/generation.h"
 #include "calib/compile/model_info.h"
@@ -34,6 +36,7 @@ class Compilation {
     // First, so that a target that cannot be written costs no time.
     HST_ASSIGN_OR_RETURN(writer_, ArtifactWriter::Create(o_.output, o_.cancel));
     HST_RETURN_IF_ERROR(Import());
+    HST_RETURN_IF_ERROR(ReadText());   // before the work, so that bad text costs no time
     HST_RETURN_IF_ERROR(RunPasses());
     HST_RETURN_IF_ERROR(Write());
     HST_RETURN_IF_ERROR(Check());
@@ -69,6 +72,20 @@ class Compilation {
     return {};
   }
 
+  Status ReadText() {
+    if (o_.calibrate.empty()) return {};
+    if (!o_.tokenizer) return UsageError("--calibrate needs the tokenizer that --no-tokenizer leaves out");
+    HST_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Open(tokenizer_));
+    HST_ASSIGN_OR_RETURN(text_, ReadCalibrationText(o_.calibrate, *tokenizer, o_.samples, o_.context));
+    return {};
+  }
+
+  Result<std::vector<passes::OwnedCodes>> CalibratedCodes(const plan::ProgramPlan& plan, ThreadPool& pool) {
+    if (o_.calibrate.empty()) return std::vector<passes::OwnedCodes>();
+    HST_RETURN_IF_ERROR(Stage("calibrate"));
+    return Calibrate(*model_.graph, plan, text_.samples, {{}, o_.update, o_.cancel}, pool);
+  }
+
   Status RunPasses() {
     HST_RETURN_IF_ERROR(Stage("passes"));
     HST_ASSIGN_OR_RETURN(const std::vector<const passes::PassInfo*> list, passes::ResolvePasses(o_.pipeline));
@@ -94,8 +111,9 @@ class Compilation {
     writer_->RequireMinor(NeededMinor(*fb::GetProgram(program.data())));
     HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, program));
     HST_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> pool, ThreadPool::Create(o_.threads));
+    HST_ASSIGN_OR_RETURN(const std::vector<passes::OwnedCodes> codes, CalibratedCodes(plan, *pool));
     HST_RETURN_IF_ERROR(Stage("pack"));
-    HST_RETURN_IF_ERROR(WriteWeights(plan, *pool, {o_.update, o_.cancel}, *writer_));
+    HST_RETURN_IF_ERROR(WriteWeights(plan, codes, *pool, {o_.update, o_.cancel}, *writer_));
     if (o_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
     HST_RETURN_IF_ERROR(Stage("digest"));
     HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kModelInfo, BuildModelInfo(generation_, MakeProvenance())));
@@ -110,7 +128,12 @@ class Compilation {
                 {"head", std::string(GetScheme(report_.head).name)},
                 {"embed", std::string(GetScheme(report_.embed).name)},
                 {"kv", std::string(KvName(report_.kv))},
-                {"quantizer", "round-to-nearest"}};
+                {"quantizer", o_.calibrate.empty() ? "round-to-nearest" : "gptq"}};
+    if (!o_.calibrate.empty()) {
+      p.recipe["calibration.samples"] = StrCat(text_.samples.count);
+      p.recipe["calibration.context"] = StrCat(text_.samples.context);
+      for (size_t i = 0; i < text_.digests.size(); ++i) p.recipe[StrCat("calibration.document.", i)] = text_.digests[i];
+    }
     for (const std::string& pass : o_.passes.disable) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
     p.licence = companions_.licence;
     p.calibration_documents = o_.calibration_documents;
@@ -138,6 +161,7 @@ class Compilation {
   std::unique_ptr<ArtifactWriter> writer_;
   ImportedModel model_;
   Companions companions_;
+  CalibrationText text_;
   GenerationDefaults generation_;
   std::vector<uint8_t> tokenizer_;
 };

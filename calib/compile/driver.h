@@ -27,6 +27,9 @@ struct CompileOptions {
   std::optional<Scheme> head;         // default: the weights', but int8:64 for INT4
   std::optional<Scheme> embed;        // default: the head's
   std::optional<KvType> kv;           // default: as precise as the weights
+  // Text to calibrate on (calib/calibrate); empty: round to nearest.
+  std::string calibrate;
+  int64_t samples = 128, context = 512;
   int threads = 1;
   bool tokenizer = true;              // false: leave it out; the artifact takes token ids only
   std::string tool_version;           // for the provenance

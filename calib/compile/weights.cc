@@ -74,14 +74,21 @@ Status PadTo(uint64_t offset, ArtifactWriter& writer) {
 
 }  // namespace
 
-Status WriteWeights(const plan::ProgramPlan& plan, ThreadPool& pool, const WeightsProgress& progress, ArtifactWriter& writer) {
+Status WriteWeights(const plan::ProgramPlan& plan, std::span<const passes::OwnedCodes> codes, ThreadPool& pool,
+                    const WeightsProgress& progress, ArtifactWriter& writer) {
+  HST_CHECK(codes.empty() || codes.size() == plan.tensors.size());
   std::vector<std::vector<float>> rows(static_cast<size_t>(pool.threads()));
   std::vector<std::byte> packed;
   HST_RETURN_IF_ERROR(writer.BeginSection(SectionKind::kWeights, kPageAlignment));
-  for (const plan::TensorPlan& tensor : plan.tensors) {
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    const plan::TensorPlan& tensor = plan.tensors[i];
     if (progress.cancel && *progress.cancel) return Status(Code::kCancelled, "interrupted");
     packed.assign(tensor.bytes, std::byte{0});
-    HST_RETURN_IF_ERROR(PackTensor(tensor, pool, rows, packed));
+    if (!codes.empty() && !codes[i].codes.empty()) {
+      HST_RETURN_IF_ERROR(PackCodes(tensor.scheme, tensor.n, tensor.k, codes[i].View(), packed).Annotate(StrCat("weight \"", tensor.name, "\"")));
+    } else {
+      HST_RETURN_IF_ERROR(PackTensor(tensor, pool, rows, packed));
+    }
     HST_RETURN_IF_ERROR(PadTo(tensor.offset, writer));
     HST_RETURN_IF_ERROR(writer.Append(packed));
     if (progress.report) progress.report(writer.section_bytes(), plan.weights_bytes);

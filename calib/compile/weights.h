@@ -6,9 +6,11 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "compiler/artifact/writer.h"
 #include "compiler/plan/plan.h"
+#include "passes/quant/rtn.h"
 #include "runtime/base/threads.h"
 
 namespace hasten::calib {
@@ -19,8 +21,10 @@ struct WeightsProgress {
 };
 
 // The same bytes with any number of threads. kBadInput for a weight that is NaN or
-// infinite, by name, row and column. Needs memory for one packed tensor and a
-// few rows a thread.
-Status WriteWeights(const plan::ProgramPlan& plan, ThreadPool& pool, const WeightsProgress& progress, ArtifactWriter& writer);
+// infinite, by name, row and column. `codes`: of each tensor, where calibration made
+// some; the others are rounded to nearest. Needs memory for one packed tensor and
+// a few rows a thread.
+Status WriteWeights(const plan::ProgramPlan& plan, std::span<const passes::OwnedCodes> codes, ThreadPool& pool,
+                    const WeightsProgress& progress, ArtifactWriter& writer);
 
 }  // namespace hasten::calib

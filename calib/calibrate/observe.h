@@ -1,0 +1,22 @@
+// What a quantized linear sees: its inputs as the runtime rounds them, and the
+// Hessian of its squared output error, the sum of x x'.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "runtime/base/threads.h"
+
+namespace hasten::calib {
+
+// x: [rows][k] to the values that INT8 activations stand for (docs/numerics.md,
+// `quantize`), in place. False when a value is not finite.
+bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x);
+
+// h: [k][k], the sum of x x' over all rows of all samples, each [rows][k]. Products
+// of one sample are summed in fp32, samples in fp64 and in order: the same bits
+// with any number of threads.
+void SumHessian(std::span<const std::vector<float>> samples, int64_t rows, int64_t k, ThreadPool& pool, std::vector<double>* h);
+
+}  // namespace hasten::calib

@@ -1,0 +1,89 @@
+// compile --calibrate: the same bytes with any threads, what the artifact says of
+// its text, and what is said of text that is none.
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/cli/run_command.h"
+
+namespace hasten::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string Bytes(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string Write(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+  return path;
+}
+
+std::string Text() {
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * 7919 % 1009) + " of a text that says little. ";
+  return text;
+}
+
+// sha256sum of Text() less its last space, and of "Another one.".
+constexpr char kTextDigest[] = "ff22dec5911248f9ef0771ffcbcd8af6ee71f7e096bceda4b835b311a52ca72f";
+constexpr char kOtherDigest[] = "39307ba0137d6ecffcbd4f776a88db8c9ff09e90a2ac5b7adf4af069582f2fee";
+
+Outcome Compile(const std::string& out, const std::string& text, std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments = {"compile", Fixture("good"), "-o", out, "--calibrate", text, "--samples", "5", "--context", "32"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return RunHasten(arguments);
+}
+
+TEST(Calibrate, TheSameBytesWithAnyNumberOfThreads) {
+  const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
+  for (const char* scheme : {"int4:64", "int4:32", "int8"}) {
+    ASSERT_EQ(Compile(folder + "/1.hst", text, {"--weights", scheme, "--threads", "1"}).status, 0);
+    ASSERT_EQ(Compile(folder + "/3.hst", text, {"--weights", scheme, "--threads", "3"}).status, 0);
+    EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/3.hst")) << scheme;
+    ASSERT_EQ(RunHasten({"compile", Fixture("good"), "-o", folder + "/rtn.hst", "--weights", scheme}).status, 0);
+    EXPECT_FALSE(Bytes(folder + "/1.hst") == Bytes(folder + "/rtn.hst")) << scheme;
+  }
+}
+
+TEST(Calibrate, TheArtifactNamesEveryDocument) {
+  const std::string folder = FreshFolder();
+  const std::string lines = nlohmann::json{{"text", "  " + Text() + "\n"}}.dump() + "\n\n" + nlohmann::json{{"text", "Another one."}}.dump() + "\n";
+  ASSERT_EQ(Compile(folder + "/a.hst", Write(folder + "/a.jsonl", lines)).status, 0);
+  const Outcome r = RunHasten({"inspect", folder + "/a.hst", "--json"});
+  ASSERT_EQ(r.status, 0);
+  EXPECT_THAT(r.out, HasSubstr(kTextDigest));
+  EXPECT_THAT(r.out, HasSubstr(kOtherDigest));
+  EXPECT_THAT(r.out, HasSubstr("gptq"));
+}
+
+TEST(Calibrate, RefusesWhatIsNoText) {
+  const std::string folder = FreshFolder(), out = folder + "/a.hst";
+  struct Case {
+    const char *name, *bytes, *says;
+  };
+  const Case cases[] = {{"empty.txt", " \n", "is empty"},
+                        {"short.txt", "Too short.", "whole chunks of 32"},
+                        {"bad.jsonl", "{\"text\": \"a\"}\n{\"txt\": 1}\n", "line 2"},
+                        {"array.jsonl", "[1]\n", "line 1"}};
+  for (const Case& c : cases) {
+    const Outcome r = Compile(out, Write(folder + "/" + c.name, c.bytes));
+    EXPECT_EQ(r.status, 3) << c.name;
+    EXPECT_THAT(r.err, HasSubstr(c.says));
+    EXPECT_THAT(r.err, HasSubstr(c.name));
+  }
+  EXPECT_THAT(Compile(out, Write(folder + "/binary.txt", std::string("a\0b", 3))).err, HasSubstr("NUL"));
+  EXPECT_EQ(Compile(out, folder + "/none.txt").status, 4);
+  EXPECT_EQ(Compile(out, Write(folder + "/a.txt", Text()), {"--no-tokenizer"}).status, 2);
+  EXPECT_EQ(RunHasten({"compile", Fixture("good"), "-o", out, "--samples", "4"}).status, 2);   // without --calibrate
+}
+
+}  // namespace
+}  // namespace hasten::testing
