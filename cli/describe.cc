@@ -101,7 +101,11 @@ Json ProvenanceOf(const fb::ModelInfo& info) {
     if (const size_t equals = line.find('='); equals != std::string::npos) recipe[line.substr(0, equals)] = line.substr(equals + 1);
     at = end + 1;
   }
+  Json documents = Json::array();
+  if (const auto* all = p->calibration_documents())
+    for (size_t i = 0; i + sizeof(Sha256Digest) <= all->size(); i += sizeof(Sha256Digest)) documents.push_back(HexDigest({all->data() + i, sizeof(Sha256Digest)}));
   return {{"tool_version", Text(p->tool_version())}, {"architecture", Text(p->architecture())}, {"recipe", recipe},
+          {"calibration_documents", documents},
           {"source_sha256", Hex(p->source_digest())}, {"calibration_sha256", Hex(p->calibration_digest())},
           {"licence", Text(p->licence())}};
 }

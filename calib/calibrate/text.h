@@ -6,21 +6,21 @@
 #include <vector>
 
 #include "calib/data/chunks.h"
+#include "runtime/base/sha256.h"
 #include "runtime/base/status.h"
 #include "runtime/engine/tokenizer/tokenizer.h"
 
 namespace hasten::calib {
 
 struct CalibrationText {
-  std::vector<std::string> digests;   // SHA-256 of each document less the white space around it
+  std::vector<Sha256Digest> documents;   // of each one's trimmed text (calib/data/documents.h)
   Chunks samples;
 };
 
-// `path`: text, one document; or, where it ends in .jsonl, an object a line whose
-// "text" is a document. At most `samples` of `context` tokens, taken at equal
-// distances, so that they cover the file. kBadInput with file and line for no
-// text, bytes that are no text (a NUL), lines that are no such object, and a text
-// without one whole sample.
+// `path` is split into documents as evaluation splits its text. At most `samples` of
+// `context` tokens, taken at equal distances, so that they cover the file. kBadInput with
+// file and line for no text, bytes that are no text (a NUL), lines of a .jsonl file that
+// are no document, and a text without one whole sample.
 Result<CalibrationText> ReadCalibrationText(const std::string& path, const Tokenizer& tokenizer, int64_t samples, int64_t context);
 
 }  // namespace hasten::calib

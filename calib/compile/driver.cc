@@ -132,11 +132,10 @@ class Compilation {
     if (!o_.calibrate.empty()) {
       p.recipe["calibration.samples"] = StrCat(text_.samples.count);
       p.recipe["calibration.context"] = StrCat(text_.samples.context);
-      for (size_t i = 0; i < text_.digests.size(); ++i) p.recipe[StrCat("calibration.document.", i)] = text_.digests[i];
     }
     for (const std::string& pass : o_.passes.disable) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
     p.licence = companions_.licence;
-    p.calibration_documents = o_.calibration_documents;
+    p.calibration_documents = text_.documents;
     return p;
   }
 

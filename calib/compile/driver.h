@@ -33,7 +33,6 @@ struct CompileOptions {
   int threads = 1;
   bool tokenizer = true;              // false: leave it out; the artifact takes token ids only
   std::string tool_version;           // for the provenance
-  std::vector<Sha256Digest> calibration_documents;   // that the weights were fitted to; for the provenance
   passes::RunOptions passes;          // of the pipeline "compile"
   std::vector<std::string> pipeline = {"compile"};
   // Stages as they begin, and progress within them; may be null.

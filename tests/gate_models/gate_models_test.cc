@@ -2,7 +2,10 @@
 // whole sequences, generation with a cache is that without, and data that the artifact
 // was calibrated on is refused.
 #include <filesystem>
+#include <fstream>
 #include <numeric>
+
+#include <nlohmann/json.hpp>
 
 #include "calib/abi/artifact.h"
 #include "calib/compile/driver.h"
@@ -135,9 +138,12 @@ TEST_F(GateModels, CalibrationDataIsRefusedByDocument) {
   const std::string text = *calib::ReadFile(Fixture("gate") + "/text.jsonl");
   const auto documents = calib::SplitDocuments(text, "text.jsonl");
   ASSERT_TRUE(documents.ok());
-  for (const size_t d : {size_t{2}, size_t{17}}) {
-    options_.calibration_documents.push_back(Sha256Of(std::as_bytes(std::span(calib::Trimmed((*documents)[d])))));
+  options_.calibrate = folder_ + "/calibration.jsonl";
+  {
+    std::ofstream out(options_.calibrate);
+    for (const size_t d : {size_t{2}, size_t{17}}) out << nlohmann::json{{"text", (*documents)[d]}}.dump() << "\n";
   }
+  options_.context = 8;
   Compile();
   GateOptions gate;
   gate.reference = Fixture("good");
