@@ -25,12 +25,8 @@ namespace {
 // One compilation, stage by stage.
 class Compilation {
  public:
-  Compilation(const CompileOptions& options, CompileReport& report) : o_(options), report_(report) {
-    report_.weights = o_.weights;
-    report_.head = o_.head.value_or(DefaultHead(o_.weights));
-    report_.embed = o_.embed.value_or(report_.head);
-    report_.kv = o_.kv.value_or(DefaultKv(o_.weights));
-  }
+  Compilation(const CompileOptions& options, CompileReport& report)
+      : o_(options), report_(report), recipe_(report.recipe = Resolved(options.recipe)) {}
 
   Status Run() {
     // First, so that a target that cannot be written costs no time.
@@ -60,7 +56,7 @@ class Compilation {
     for (const SourceFile& file : model_.files) report_.source_bytes += file.bytes.size();
     HST_ASSIGN_OR_RETURN(companions_, ReadCompanions(model_.folder));
     HST_ASSIGN_OR_RETURN(generation_, ReadGenerationDefaults(companions_.generation_config, companions_.config));
-    if (!o_.tokenizer) return {};
+    if (!recipe_.tokenizer) return {};
     if (companions_.tokenizer_json.empty()) {
       return BadInput(model_.folder.empty() ? "." : model_.folder, ": tokenizer.json is missing; put the model's own beside it, "
                       "or compile with --no-tokenizer and give token ids to run");
@@ -73,15 +69,22 @@ class Compilation {
   }
 
   Status ReadText() {
-    if (o_.calibrate.empty()) return {};
-    if (!o_.tokenizer) return UsageError("--calibrate needs the tokenizer that --no-tokenizer leaves out");
+    if (!recipe_.calibration) return {};
+    Calibrated& c = *recipe_.calibration;
+    if (c.text.empty()) return UsageError("the recipe calibrates, and names no text: give it by --calibrate, or by text under [calibration]");
+    if (!recipe_.tokenizer) return UsageError("--calibrate needs the tokenizer that --no-tokenizer (or the recipe) leaves out");
     HST_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Open(tokenizer_));
-    HST_ASSIGN_OR_RETURN(text_, ReadCalibrationText(o_.calibrate, *tokenizer, o_.samples, o_.context));
+    HST_ASSIGN_OR_RETURN(text_, ReadCalibrationText(c.text, *tokenizer, c.samples, c.context));
+    const std::string digest = HexDigest(Sha256Of(std::as_bytes(std::span(text_.documents))));
+    if (!c.text_sha256.empty() && c.text_sha256 != digest)
+      return BadInput(c.text, ": is other text than the recipe was made with (documents' digest ", digest, ", the recipe's ", c.text_sha256, "); take text_sha256 out to use it");
+    // What the artifact keeps: no path, and the samples that there were.
+    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context};
     return {};
   }
 
   Result<std::vector<passes::OwnedCodes>> CalibratedCodes(const plan::ProgramPlan& plan, ThreadPool& pool) {
-    if (o_.calibrate.empty()) return std::vector<passes::OwnedCodes>();
+    if (!recipe_.calibration) return std::vector<passes::OwnedCodes>();
     HST_RETURN_IF_ERROR(Stage("calibrate"));
     return Calibrate(*model_.graph, plan, text_.samples, {{}, o_.update, o_.cancel}, pool);
   }
@@ -91,18 +94,27 @@ class Compilation {
     HST_ASSIGN_OR_RETURN(const std::vector<const passes::PassInfo*> list, passes::ResolvePasses(o_.pipeline));
     passes::RunOptions run = o_.passes;
     run.cancel = o_.cancel;
+    run.disable = recipe_.disable_passes;
     HST_RETURN_IF_ERROR(passes::RunPasses(*model_.graph, list, run, &report_.passes));
     if (report_.passes.stopped) return UsageError("--stop-after ends the pipeline early; no artifact was written");
     return {};
   }
 
-  Status Write() {
+  plan::PlanOptions PlanOptionsOf() const {
     plan::PlanOptions options;
-    options.weights = o_.weights;
-    options.head = report_.head;
-    options.embed = report_.embed;
-    options.kv = report_.kv;
+    options.weights = recipe_.weights;
+    options.head = *recipe_.head;
+    options.embed = *recipe_.embed;
+    options.kv = *recipe_.kv;
+    options.activation_group = recipe_.activation_group;
+    options.rules = recipe_.rules;
     options.max_positions = static_cast<int64_t>(std::min(generation_.max_positions, uint64_t{1} << 40));
+    return options;
+  }
+
+  Status Write() {
+    const plan::PlanOptions options = PlanOptionsOf();
+    HST_RETURN_IF_ERROR(plan::SplitLinears(*model_.graph, options));
     HST_ASSIGN_OR_RETURN(const plan::ProgramPlan plan, plan::MakePlan(*model_.graph, options));
     report_.tensors = plan.tensors.size();
     report_.instructions = plan.instrs.size();
@@ -113,8 +125,8 @@ class Compilation {
     HST_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> pool, ThreadPool::Create(o_.threads));
     HST_ASSIGN_OR_RETURN(const std::vector<passes::OwnedCodes> codes, CalibratedCodes(plan, *pool));
     HST_RETURN_IF_ERROR(Stage("pack"));
-    HST_RETURN_IF_ERROR(WriteWeights(plan, codes, *pool, {o_.update, o_.cancel}, *writer_));
-    if (o_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
+    HST_RETURN_IF_ERROR(WriteWeights(plan, codes, *pool, {o_.update, o_.cancel}, *writer_, &makings_));
+    if (recipe_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
     HST_RETURN_IF_ERROR(Stage("digest"));
     HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kModelInfo, BuildModelInfo(generation_, MakeProvenance())));
     return writer_->Finish();
@@ -124,16 +136,19 @@ class Compilation {
     Provenance p;
     p.tool_version = o_.tool_version;
     p.source = DigestSource(model_);
-    p.recipe = {{"weights", std::string(GetScheme(report_.weights).name)},
-                {"head", std::string(GetScheme(report_.head).name)},
-                {"embed", std::string(GetScheme(report_.embed).name)},
-                {"kv", std::string(KvName(report_.kv))},
-                {"quantizer", o_.calibrate.empty() ? "round-to-nearest" : "gptq"}};
-    if (!o_.calibrate.empty()) {
-      p.recipe["calibration.samples"] = StrCat(text_.samples.count);
-      p.recipe["calibration.context"] = StrCat(text_.samples.context);
+    p.recipe = {{"weights", std::string(GetScheme(recipe_.weights).name)},
+                {"head", std::string(GetScheme(*recipe_.head).name)},
+                {"embed", std::string(GetScheme(*recipe_.embed).name)},
+                {"kv", std::string(KvName(*recipe_.kv))},
+                {"quantizer", recipe_.calibration ? "gptq" : "round-to-nearest"}};
+    if (const std::optional<Calibrated>& c = recipe_.calibration) {
+      p.recipe["calibration.samples"] = StrCat(c->samples);
+      p.recipe["calibration.context"] = StrCat(c->context);
     }
-    for (const std::string& pass : o_.passes.disable) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
+    if (!recipe_.rules.empty()) p.recipe["rules"] = StrCat(recipe_.rules.size());
+    for (const std::string& pass : recipe_.disable_passes) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
+    p.recipe_toml = WriteRecipe(recipe_);
+    p.tensors = makings_;
     p.licence = companions_.licence;
     p.calibration_documents = text_.documents;
     return p;
@@ -145,8 +160,8 @@ class Compilation {
     options.model = o_.model;
     options.artifact = writer_->pending_path();
     options.shown_as = o_.output;
-    options.lossless = report_.weights == Scheme::kF32 && report_.head == Scheme::kF32 &&
-                       report_.embed == Scheme::kF32 && report_.kv == KvType::kF32;
+    options.lossless = recipe_.weights == Scheme::kF32 && recipe_.head == Scheme::kF32 && recipe_.embed == Scheme::kF32 &&
+                       recipe_.kv == KvType::kF32 && recipe_.rules.empty();
     options.threads = o_.threads;
     options.cancel = o_.cancel;
     HST_ASSIGN_OR_RETURN(const RoundTripReport checked, CheckRoundTrip(options));
@@ -157,32 +172,17 @@ class Compilation {
 
   const CompileOptions& o_;
   CompileReport& report_;
+  Recipe& recipe_;
   std::unique_ptr<ArtifactWriter> writer_;
   ImportedModel model_;
   Companions companions_;
   CalibrationText text_;
   GenerationDefaults generation_;
   std::vector<uint8_t> tokenizer_;
+  std::vector<TensorMaking> makings_;
 };
 
 }  // namespace
-
-std::string_view KvName(KvType type) {
-  switch (type) {
-    case KvType::kI8: return "int8";
-    case KvType::kF16: return "fp16";
-    case KvType::kF32: return "fp32";
-  }
-  return "";
-}
-
-KvType DefaultKv(Scheme weights) {
-  const SchemeInfo& info = GetScheme(weights);
-  if (info.integer) return KvType::kI8;
-  return info.bits == 16 ? KvType::kF16 : KvType::kF32;
-}
-
-Scheme DefaultHead(Scheme weights) { return GetScheme(weights).bits == 4 ? Scheme::kI8G64 : weights; }
 
 Status CompileModel(const CompileOptions& options, CompileReport* report) { return Compilation(options, *report).Run(); }
 
