@@ -17,7 +17,9 @@ namespace {
 
 struct CompileCommand {
   std::string model, output, calibrate, recipe;
-  int64_t samples = 128, context = 512, activation_group = 64;
+  int64_t samples = 0, context = 512, activation_group = 64;
+  double budget_mb = 0;
+  std::string effort = "standard";
   PrecisionOptions precision;
   int threads = 0;
   bool json = false, no_tokenizer = false;
@@ -38,7 +40,9 @@ Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
   recipe.activation_group = c.activation_group;
   recipe.tokenizer = !c.no_tokenizer;
   recipe.disable_passes = c.passes.disable;
-  if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples, .context = c.context};
+  recipe.effort = c.effort;
+  if (c.budget_mb > 0) recipe.budget = static_cast<uint64_t>(c.budget_mb * 1e6);
+  if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples ? std::optional(c.samples) : std::nullopt, .context = c.context};
   return recipe;
 }
 
@@ -110,16 +114,21 @@ Action AddCompile(CLI::App& app) {
                             ->type_name("FILE");
   CLI::Option* calibrate =
       app.add_option("--calibrate", c->calibrate, "Text (or .jsonl with \"text\") to quantize by, instead of rounding to nearest")->type_name("FILE");
-  app.add_option("--samples", c->samples, "Samples of the calibration text [128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+  app.add_option("--samples", c->samples, "Samples of the calibration text [by --effort: 128, fast 12]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
   app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
+  app.add_option("--effort", c->effort, "fast, standard or max: time that calibration may take [standard]")->check(CLI::IsMember({"fast", "standard", "max"}))
+      ->type_name("EFFORT")->needs(calibrate);
+  CLI::Option* budget = app.add_option("--budget-mb", c->budget_mb, "Bytes of the artifact, in millions: chooses a scheme for every tensor")
+                            ->check(CLI::Range(1e-3, 1e9))->type_name("N")->needs(calibrate);
+  for (const char* name : {"--weights", "--head", "--embed"}) budget->excludes(app.get_option(name));
   app.add_flag("--no-tokenizer", c->no_tokenizer, "Leave the tokenizer out; the artifact takes token ids only");
   app.add_option("--threads", c->threads, "Threads [one a core]; the bytes of the result do not depend on it")
       ->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   AddPassOptions(app, c->passes);
-  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--samples", "--context", "--no-tokenizer", "--disable-pass"})
+  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--samples", "--context", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
     recipe->excludes(app.get_option(name));
   app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
   return [c](const Context& context) { return Run(*c, context); };

@@ -7,11 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "calib/allocate/items.h"
 #include "calib/recipe/recipe.h"
 #include "passes/pass_runner.h"
 #include "runtime/base/sha256.h"
@@ -47,5 +48,10 @@ struct CompileReport {
 // kBadInput when tokenizer.json is missing; kResource when the target cannot be
 // written; kCancelled. `report` is filled as far as it went.
 Status CompileModel(const CompileOptions& options, CompileReport* report);
+
+// The items of a model, measured on the recipe's text, and the bytes of an artifact
+// that are not theirs. They live as long as the call.
+using MeasuredItems = std::function<Status(std::span<const Item> items, uint64_t other_bytes)>;
+Status MeasureSchemes(const CompileOptions& options, CompileReport* report, const MeasuredItems& f);
 
 }  // namespace hasten::calib

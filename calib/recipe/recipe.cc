@@ -6,6 +6,7 @@
 
 #include "calib/data/text_file.h"
 #include "calib/gate/toml_reader.h"
+#include "calib/recipe/efforts.h"
 
 namespace hasten::calib {
 namespace {
@@ -48,7 +49,9 @@ Status ReadCalibration(const toml::table& table, const std::string& folder, Cali
   TomlReader reader(table, "calibration");
   reader.Text("text", c.text);
   reader.Text("text_sha256", c.text_sha256);
-  reader.Integer("samples", c.samples, 1, int64_t{1} << 20);
+  int64_t samples = 0;
+  reader.Integer("samples", samples, 1, int64_t{1} << 20);
+  if (samples > 0) c.samples = samples;
   reader.Integer("context", c.context, 4, int64_t{1} << 20);
   if (!c.text.empty() && !c.text.starts_with("/") && !folder.empty()) c.text = (std::filesystem::path(folder) / c.text).string();
   return reader.Finish();
@@ -122,6 +125,7 @@ Recipe Resolved(Recipe r) {
   r.head = r.head.value_or(DefaultHead(r.weights));
   r.embed = r.embed.value_or(*r.head);
   r.kv = r.kv.value_or(DefaultKv(r.weights));
+  if (const Result<const Effort*> effort = FindEffort(r.effort); effort.ok() && r.calibration) r.calibration->samples = r.calibration->samples.value_or((*effort)->samples);
   return r;
 }
 
@@ -140,6 +144,13 @@ Result<Recipe> ParseRecipe(std::string_view text, const std::string& folder) {
   ReadActivationGroup(reader, group);
   r.activation_group = group.value_or(r.activation_group);
   reader.Flag("tokenizer", r.tokenizer);
+  reader.Text("effort", r.effort);
+  if (const Result<const Effort*> effort = FindEffort(r.effort); !effort.ok()) reader.Fail(effort.status());
+  double budget_mb = 0;
+  reader.Number("budget_mb", budget_mb, 1e-3, 1e9);
+  if (budget_mb > 0) r.budget = static_cast<uint64_t>(budget_mb * 1e6);
+  for (const char* key : {"weights", "head", "embed"})
+    if (r.budget && reader.Has(key)) reader.Fail(UsageError(key, ": budget_mb chooses the scheme of every tensor; leave one of the two out"));
   if (const toml::array* names = reader.Array("disable_passes")) HST_RETURN_IF_ERROR(ReadPassNames(*names, r.disable_passes));
   if (const toml::table* table = reader.Table("calibration")) HST_RETURN_IF_ERROR(ReadCalibration(*table, folder, r.calibration.emplace()));
   if (const toml::array* rules = reader.Array("tensor"))
@@ -156,12 +167,18 @@ Result<Recipe> ReadRecipe(const std::string& path) {
 }
 
 std::string WriteRecipe(const Recipe& r) {
-  std::string out = SchemeLine("weights", r.weights);
-  if (r.head) out += SchemeLine("head", *r.head);
-  if (r.embed) out += SchemeLine("embed", *r.embed);
+  std::string out;
+  if (r.budget) {
+    out += Line("budget_mb", StrCat(*r.budget / 1000000, ".", std::to_string(1000000 + *r.budget % 1000000).substr(1)));
+  } else {
+    out += SchemeLine("weights", r.weights);
+    if (r.head) out += SchemeLine("head", *r.head);
+    if (r.embed) out += SchemeLine("embed", *r.embed);
+  }
   if (r.kv) out += Line("kv", Quoted(KvName(*r.kv)));
   out += Line("activation_group", StrCat(r.activation_group));
   out += Line("tokenizer", r.tokenizer ? "true" : "false");
+  out += Line("effort", Quoted(r.effort));
   if (!r.disable_passes.empty()) {
     std::string list;
     for (const std::string& pass : r.disable_passes) list += (list.empty() ? "" : ", ") + Quoted(pass);
@@ -171,7 +188,8 @@ std::string WriteRecipe(const Recipe& r) {
     out += "\n[calibration]\n";
     if (!c->text.empty()) out += Line("text", Quoted(c->text));
     if (!c->text_sha256.empty()) out += Line("text_sha256", Quoted(c->text_sha256));
-    out += Line("samples", StrCat(c->samples)) + Line("context", StrCat(c->context));
+    if (c->samples) out += Line("samples", StrCat(*c->samples));
+    out += Line("context", StrCat(c->context));
   }
   for (const plan::SchemeRule& rule : r.rules) {
     out += "\n[[tensor]]\n" + Line("name", Quoted(rule.tensor));

@@ -19,7 +19,8 @@ namespace hasten::calib {
 struct Calibrated {
   std::string text;                 // the file; "" in an artifact
   std::string text_sha256;          // of the documents' digests; "" when any text will do
-  int64_t samples = 128, context = 512;
+  std::optional<int64_t> samples;   // default: the effort's
+  int64_t context = 512;
   bool operator==(const Calibrated&) const = default;
 };
 
@@ -32,6 +33,8 @@ struct Recipe {
   bool tokenizer = true;            // false: leave it out; the artifact takes token ids only
   std::vector<std::string> disable_passes;
   std::optional<Calibrated> calibration;   // absent: round to nearest
+  std::string effort = "standard";  // a row of efforts.def
+  std::optional<uint64_t> budget;   // bytes of the artifact: schemes are chosen, and what says others is refused
   std::vector<plan::SchemeRule> rules;
   bool operator==(const Recipe&) const = default;
 };
