@@ -6,6 +6,7 @@
 
 #include "calib/allocate/allocate.h"
 #include "calib/allocate/knapsack.h"
+#include "calib/allocate/remeasure.h"
 #include "calib/calibrate/calibrate.h"
 #include "calib/calibrate/text.h"
 #include "calib/compile/companions.h"
@@ -138,12 +139,15 @@ class Compilation {
     return options;
   }
 
+  SensitivityOptions ProbesOf(const Effort& effort) const {
+    return {.samples = effort.probe_samples, .context = effort.probe_context, .update = o_.update, .cancel = o_.cancel};
+  }
+
   Result<std::vector<Item>> MeasuredItemsOfModel() {
     HST_RETURN_IF_ERROR(Stage("sensitivity"));
     HST_ASSIGN_OR_RETURN(const Effort* effort, FindEffort(recipe_.effort));
     HST_ASSIGN_OR_RETURN(std::vector<Item> items, ItemsOf(*model_.graph));
-    SensitivityOptions options{.samples = effort->probe_samples, .context = effort->probe_context, .update = o_.update, .cancel = o_.cancel};
-    HST_RETURN_IF_ERROR(MeasureSensitivity(*model_.graph, text_.samples, options, *pool_, &items));
+    HST_RETURN_IF_ERROR(MeasureSensitivity(*model_.graph, text_.samples, ProbesOf(*effort), *pool_, &items));
     return items;
   }
 
@@ -152,7 +156,19 @@ class Compilation {
     if (!recipe_.budget) return {};
     const uint64_t budget = *std::exchange(recipe_.budget, std::nullopt);
     HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasuredItemsOfModel());
-    HST_ASSIGN_OR_RETURN(recipe_, Allocate(recipe_, items, budget, [this](const Recipe& recipe) { return ArtifactBytes(recipe); }));
+    HST_RETURN_IF_ERROR(Stage("allocate"));
+    HST_ASSIGN_OR_RETURN(const Effort* effort, FindEffort(recipe_.effort));
+    const SensitivityOptions probes = ProbesOf(*effort);
+    std::unique_ptr<Remeasure> remeasure;   // made when it is first asked
+    const auto measure = [&](std::span<const size_t> chosen) -> Result<double> {
+      if (!remeasure) {
+        HST_ASSIGN_OR_RETURN(remeasure, Remeasure::Create(*model_.graph, text_.samples, probes, *pool_, items));
+      }
+      return remeasure->Of(chosen);
+    };
+    HST_ASSIGN_OR_RETURN(const std::vector<size_t> chosen,
+                         AllocateBest(recipe_, items, budget, [this](const Recipe& recipe) { return ArtifactBytes(recipe); }, effort->allocations, measure));
+    recipe_ = RecipeOf(recipe_, items, chosen);
     return {};
   }
 

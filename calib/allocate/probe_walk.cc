@@ -1,4 +1,4 @@
-#include "calib/allocate/walk.h"
+#include "calib/allocate/probe_walk.h"
 
 #include <algorithm>
 #include <cstring>
@@ -15,9 +15,20 @@ using ir::Node;
 using ir::Tensor;
 using ir::Value;
 
-Result<std::unique_ptr<Walk>> Walk::Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
+Chunks Shortened(const Chunks& all, int64_t count, int64_t context, int64_t half) {
+  Chunks out;
+  out.count = std::min(count, all.count);
+  out.context = std::min(context, all.context);
+  for (int64_t i = 0; i < out.count; ++i) {
+    const std::span<const int32_t> tokens = all.At((2 * i + half) * all.count / (2 * out.count)).first(static_cast<size_t>(out.context));
+    out.tokens.insert(out.tokens.end(), tokens.begin(), tokens.end());
+  }
+  return out;
+}
+
+Result<std::unique_ptr<ProbeWalk>> ProbeWalk::Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
                                            const std::atomic<bool>* cancel) {
-  std::unique_ptr<Walk> walk(new Walk(pool));
+  std::unique_ptr<ProbeWalk> walk(new ProbeWalk(pool));
   walk->stride_ = stride;
   walk->result_ = graph.outputs()[MainOutput(graph)];
   interp::RunOptions options;
@@ -48,7 +59,7 @@ Result<std::unique_ptr<Walk>> Walk::Create(ir::Graph& graph, const Chunks& sampl
   return walk;
 }
 
-Status Walk::ForSamples(const std::function<Status(size_t, interp::Interpreter&)>& f) {
+Status ProbeWalk::ForSamples(const std::function<Status(size_t, interp::Interpreter&)>& f) {
   std::vector<Status> status(live_.size());
   const int64_t shares = pool_.threads();
   pool_.Run(shares, 1, [&](int64_t begin, int64_t end, int) {
@@ -66,7 +77,7 @@ Status Walk::ForSamples(const std::function<Status(size_t, interp::Interpreter&)
 }
 
 // Scored rows of [.., rows, cols]; a result of one row (pooled) as it is.
-Tensor Walk::SomeRows(const Tensor& x) const {
+Tensor ProbeWalk::SomeRows(const Tensor& x) const {
   const int64_t cols = x.dim(-1), rows = x.elements() / cols;
   if (rows <= 1) return x;
   const int64_t first = rows / 2, count = (rows - first + stride_ - 1) / stride_;
@@ -78,7 +89,7 @@ Tensor Walk::SomeRows(const Tensor& x) const {
 }
 
 // The first output; the others, where they are read, go to `made`.
-Result<Tensor> Walk::Evaluate(const Node& node, interp::Interpreter& interpreter, const Live& live, Live& made, const Replacements& replaced) const {
+Result<Tensor> ProbeWalk::Evaluate(const Node& node, interp::Interpreter& interpreter, const Live& live, Live& made, const Replacements& replaced) const {
   std::vector<Tensor> operands;
   for (const Value* v : node.inputs()) {
     if (!v) {
@@ -101,11 +112,11 @@ Result<Tensor> Walk::Evaluate(const Node& node, interp::Interpreter& interpreter
   return std::move(out[0]);
 }
 
-Status Walk::Advance(size_t i) {
+Status ProbeWalk::Advance(size_t i, const Replacements& replaced) {
   const Node& node = *nodes_[i];
   return ForSamples([&](size_t s, interp::Interpreter& interpreter) -> Status {
     Live made;
-    HST_ASSIGN_OR_RETURN(made[node.output()], Evaluate(node, interpreter, live_[s], made, {}));
+    HST_ASSIGN_OR_RETURN(made[node.output()], Evaluate(node, interpreter, live_[s], made, replaced));
     for (auto& [value, tensor] : made) live_[s][value] = std::move(tensor);
     for (const Value* v : node.inputs())
       if (v && last_.at(v) == i) live_[s].erase(v);
@@ -113,7 +124,12 @@ Status Walk::Advance(size_t i) {
   });
 }
 
-Status Walk::Finish(size_t begin, const Replacements& replaced, const std::function<void(size_t, const Tensor&)>& f) {
+Tensor ProbeWalk::Last(size_t sample) const {
+  const Tensor& all = live_[sample].at(result_);
+  return narrow_ ? all : SomeRows(all);
+}
+
+Status ProbeWalk::Finish(size_t begin, const Replacements& replaced, const std::function<void(size_t, const Tensor&)>& f) {
   return ForSamples([&](size_t s, interp::Interpreter& interpreter) -> Status {
     Live made;
     for (size_t i = begin; i < nodes_.size(); ++i) {
