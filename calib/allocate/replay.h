@@ -28,11 +28,11 @@ using Replacements = std::map<const ir::Node*, Replaced>;
 // Those of `half` 1 lie between those of 0, where there are enough.
 Chunks Shortened(const Chunks& all, int64_t count, int64_t context, int64_t half);
 
-class ProbeWalk {
+class Replay {
  public:
   // `graph` outlives it. Rows of the result are those from the second half of each
   // sample on, every `stride`-th.
-  static Result<std::unique_ptr<ProbeWalk>> Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
+  static Result<std::unique_ptr<Replay>> Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
                                               const std::atomic<bool>* cancel);
 
   // Nodes that the result needs, in order.
@@ -52,7 +52,7 @@ class ProbeWalk {
   Status ForSamples(const std::function<Status(size_t sample, interp::Interpreter&)>& f);
 
  private:
-  explicit ProbeWalk(ThreadPool& pool) : pool_(pool) {}
+  explicit Replay(ThreadPool& pool) : pool_(pool) {}
   Result<ir::Tensor> Evaluate(const ir::Node& node, interp::Interpreter& interpreter, const Live& live, Live& made, const Replacements& replaced) const;
   ir::Tensor SomeRows(const ir::Tensor& x) const;
 
