@@ -14,6 +14,8 @@
 #include "calib/compile/model_info.h"
 #include "compiler/plan/plan.h"
 #include "runtime/base/threads.h"
+#include "runtime/format/program_check.h"
+#include "runtime/format/program_generated.h"
 #include "runtime/quant/layout.h"
 
 namespace hasten::calib {
@@ -86,7 +88,9 @@ class Writing {
     HST_ASSIGN_OR_RETURN(plan_, plan::MakePlan(*graph, how));
     HST_RETURN_IF_ERROR(CheckRoom());
     HST_ASSIGN_OR_RETURN(writer_, ArtifactWriter::Create(o_.target, o_.cancel));
-    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, plan::SerializeProgram(plan_)));
+    const std::vector<std::byte> program = plan::SerializeProgram(plan_);
+    writer_->RequireMinor(NeededMinor(*fb::GetProgram(program.data())));
+    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, program));
     HST_ASSIGN_OR_RETURN(pool_, ThreadPool::Create(o_.threads));
     work_.resize(static_cast<size_t>(o_.threads));
     HST_RETURN_IF_ERROR(WriteWeights());
