@@ -159,8 +159,10 @@ class Calibration {
       tensor.GatherRows(0, tensor.n, w.data());
       SumHessian(rows_, rows, tensor.k, pool_, &hessian_);
       double error = 0;
+      const double energy = OutputEnergy(tensor.n, tensor.k, w, hessian_, pool_);
       HST_RETURN_IF_ERROR(passes::QuantizeGptq(tensor.scheme, tensor.n, tensor.k, w, hessian_, o_.gptq, pool_, &codes, &error)
                               .Annotate(StrCat("weight \"", tensor.name, "\"")));
+      codes.error = energy > 0 ? error / energy : 0;
     }
     return needed_.contains(&node) ? Product(node, tensor, rows, Decode(tensor, codes)) : Status();
   }

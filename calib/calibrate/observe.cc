@@ -43,4 +43,22 @@ void SumHessian(std::span<const std::vector<float>> samples, int64_t rows, int64
     for (int64_t c = 0; c < r; ++c) (*h)[static_cast<size_t>(r * k + c)] = (*h)[static_cast<size_t>(c * k + r)];
 }
 
+double OutputEnergy(int64_t n, int64_t k, std::span<const float> w, std::span<const double> h, ThreadPool& pool) {
+  constexpr int64_t kTile = 64;   // rows of W at once; fixed, as above
+  const std::vector<float> narrow(h.begin(), h.end());
+  std::vector<double> sums(static_cast<size_t>((n + kTile - 1) / kTile));
+  pool.Run(static_cast<int64_t>(sums.size()), 1, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> product(static_cast<size_t>(kTile * k));
+    for (int64_t t = begin; t < end; ++t) {
+      const float* rows = w.data() + t * kTile * k;
+      const int64_t count = std::min(kTile, n - t * kTile);
+      interp::GemmSerial({rows, narrow.data(), product.data(), count, k, k, k, k, k, false, false});
+      for (int64_t i = 0; i < count * k; ++i) sums[static_cast<size_t>(t)] += static_cast<double>(rows[i]) * product[static_cast<size_t>(i)];
+    }
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
 }  // namespace hasten::calib

@@ -19,4 +19,8 @@ bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x);
 // with any number of threads.
 void SumHessian(std::span<const std::vector<float>> samples, int64_t rows, int64_t k, ThreadPool& pool, std::vector<double>* h);
 
+// trace(W H W'), w: [n][k]: what the loss of a quantizer is relative to. Products in
+// fp32, summed in fp64 and in order.
+double OutputEnergy(int64_t n, int64_t k, std::span<const float> w, std::span<const double> h, ThreadPool& pool);
+
 }  // namespace hasten::calib

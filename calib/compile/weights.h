@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
+#include "calib/compile/model_info.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/plan/plan.h"
 #include "passes/quant/rtn.h"
@@ -25,6 +27,6 @@ struct WeightsProgress {
 // some; the others are rounded to nearest. Needs memory for one packed tensor and
 // a few rows a thread.
 Status WriteWeights(const plan::ProgramPlan& plan, std::span<const passes::OwnedCodes> codes, ThreadPool& pool,
-                    const WeightsProgress& progress, ArtifactWriter& writer);
+                    const WeightsProgress& progress, ArtifactWriter& writer, std::vector<TensorMaking>* makings);
 
 }  // namespace hasten::calib
