@@ -17,7 +17,10 @@
 namespace hasten::passes {
 
 struct GptaqOptions {
-  double strength = 1.0;   // 0: none, 1: the minimum
+  // 0: none, 1: the minimum, which follows the samples too closely. stories260k, 64 and
+  // 256 samples of 256, KLD at 0 / 0.5 / 0.75 / 1: 0.172 / 0.131 / 0.121 / 0.143 and
+  // - / - / 0.127 / 0.128.
+  double strength = 0.75;
   double damping = 0.01;   // of H's mean diagonal, added to each
 };
 
