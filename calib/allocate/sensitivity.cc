@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "calib/allocate/walk.h"
+#include "calib/allocate/replay.h"
 #include "calib/eval/reference.h"
 #include "calib/metrics/score.h"
 #include "compiler/interp/gemm.h"
@@ -82,21 +82,21 @@ class Sensitivity {
   }
 
   Status Run(ir::Graph& graph, const Chunks& samples) {
-    HST_ASSIGN_OR_RETURN(walk_, Walk::Create(graph, Shortened(samples, o_.samples, o_.context), o_.stride, pool_, o_.cancel));
-    clean_.resize(walk_->samples());
-    HST_RETURN_IF_ERROR(walk_->Finish(0, {}, [&](size_t s, const Tensor& result) { clean_[s] = result; }));
+    HST_ASSIGN_OR_RETURN(replay_, Replay::Create(graph, Shortened(samples, o_.samples, o_.context), o_.stride, pool_, o_.cancel));
+    clean_.resize(replay_->samples());
+    HST_RETURN_IF_ERROR(replay_->Finish(0, {}, [&](size_t s, const Tensor& result) { clean_[s] = result; }));
     std::map<const Node*, std::vector<Item*>> at;   // by the first of an item's uses
     for (Item& item : items_) at[item.uses[0].node].push_back(&item);
     uint64_t done = 0;
-    for (size_t i = 0; i < walk_->nodes().size(); ++i) {
+    for (size_t i = 0; i < replay_->nodes().size(); ++i) {
       if (o_.cancel && *o_.cancel) return Status(Code::kCancelled, "interrupted");
-      if (const auto found = at.find(walk_->nodes()[i]); found != at.end()) {
+      if (const auto found = at.find(replay_->nodes()[i]); found != at.end()) {
         for (Item* item : found->second) {
           HST_RETURN_IF_ERROR(Measure(*item, i));
           if (o_.update) o_.update(++done, items_.size());
         }
       }
-      HST_RETURN_IF_ERROR(walk_->Advance(i));
+      HST_RETURN_IF_ERROR(replay_->Advance(i));
     }
     return {};
   }
@@ -130,9 +130,9 @@ class Sensitivity {
     for (size_t i = 0; i < w.size(); ++i) lost[i] = w[i] - rounded[i];
     if (energy > 0) return Energy(lost) / energy;
     const Use& use = item.uses[0];
-    std::vector<double> error(walk_->samples()), all(walk_->samples());
-    HST_RETURN_IF_ERROR(walk_->ForSamples([&](size_t s, interp::Interpreter&) -> Status {
-      const Tensor& x = walk_->Operand(s, use.node->input(0));
+    std::vector<double> error(replay_->samples()), all(replay_->samples());
+    HST_RETURN_IF_ERROR(replay_->ForSamples([&](size_t s, interp::Interpreter&) -> Status {
+      const Tensor& x = replay_->Operand(s, use.node->input(0));
       const int64_t rows = x.elements() / item.k;
       std::vector<float> y(static_cast<size_t>(rows * use.n));
       for (const auto& [values, sum] : {std::pair{lost.data(), &error[s]}, std::pair{const_cast<float*>(w.data()), &all[s]}}) {
@@ -162,9 +162,9 @@ class Sensitivity {
       }
       replacements[use.node] = [node = use.node, n = t.n, k = t.k, w](std::span<const Tensor> operands) { return Compute(*node, n, k, *w, operands); };
     }
-    std::vector<double> sums(walk_->samples());
-    std::vector<int64_t> rows(walk_->samples());
-    HST_RETURN_IF_ERROR(walk_->Finish(at, replacements, [&](size_t s, const Tensor& result) { sums[s] = Compare(clean_[s], result, &rows[s]); }));
+    std::vector<double> sums(replay_->samples());
+    std::vector<int64_t> rows(replay_->samples());
+    HST_RETURN_IF_ERROR(replay_->Finish(at, replacements, [&](size_t s, const Tensor& result) { sums[s] = Compare(clean_[s], result, &rows[s]); }));
     double total = 0;
     int64_t count = 0;
     for (size_t s = 0; s < sums.size(); ++s) total += sums[s], count += rows[s];
@@ -219,7 +219,7 @@ class Sensitivity {
   ThreadPool& pool_;
   std::vector<Item>& items_;
   bool logits_ = false;   // the result is a distribution
-  std::unique_ptr<Walk> walk_;
+  std::unique_ptr<Replay> replay_;
   std::vector<Tensor> clean_;
 };
 

@@ -53,6 +53,15 @@ TEST(Calibrate, TheSameBytesWithAnyNumberOfThreads) {
   }
 }
 
+TEST(Calibrate, ACheckpointLeftBehindIsTakenOverAndGoes) {
+  const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
+  ASSERT_EQ(Compile(folder + "/1.hst", text).status, 0);
+  Write(folder + "/2.hst.calibration", "of something else");
+  ASSERT_EQ(Compile(folder + "/2.hst", text).status, 0);
+  EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/2.hst"));
+  EXPECT_THAT(List(folder), ::testing::ElementsAre("1.hst", "2.hst", "a.txt"));
+}
+
 TEST(Calibrate, TheArtifactNamesEveryDocument) {
   const std::string folder = FreshFolder();
   const std::string lines = nlohmann::json{{"text", "  " + Text() + "\n"}}.dump() + "\n\n" + nlohmann::json{{"text", "Another one."}}.dump() + "\n";

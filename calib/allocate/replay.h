@@ -24,11 +24,11 @@ using Live = std::unordered_map<const ir::Value*, ir::Tensor>;
 using Replaced = std::function<Result<ir::Tensor>(std::span<const ir::Tensor> operands)>;
 using Replacements = std::map<const ir::Node*, Replaced>;
 
-class Walk {
+class Replay {
  public:
   // `graph` outlives it. Rows of the result are those from the second half of each
   // sample on, every `stride`-th.
-  static Result<std::unique_ptr<Walk>> Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
+  static Result<std::unique_ptr<Replay>> Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
                                               const std::atomic<bool>* cancel);
 
   // Nodes that the result needs, in order.
@@ -46,7 +46,7 @@ class Walk {
   Status ForSamples(const std::function<Status(size_t sample, interp::Interpreter&)>& f);
 
  private:
-  explicit Walk(ThreadPool& pool) : pool_(pool) {}
+  explicit Replay(ThreadPool& pool) : pool_(pool) {}
   Result<ir::Tensor> Evaluate(const ir::Node& node, interp::Interpreter& interpreter, const Live& live, Live& made, const Replacements& replaced) const;
   ir::Tensor SomeRows(const ir::Tensor& x) const;
 

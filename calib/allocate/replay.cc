@@ -1,4 +1,4 @@
-#include "calib/allocate/walk.h"
+#include "calib/allocate/replay.h"
 
 #include <algorithm>
 #include <cstring>
@@ -15,40 +15,40 @@ using ir::Node;
 using ir::Tensor;
 using ir::Value;
 
-Result<std::unique_ptr<Walk>> Walk::Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
+Result<std::unique_ptr<Replay>> Replay::Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
                                            const std::atomic<bool>* cancel) {
-  std::unique_ptr<Walk> walk(new Walk(pool));
-  walk->stride_ = stride;
-  walk->result_ = graph.outputs()[MainOutput(graph)];
+  std::unique_ptr<Replay> replay(new Replay(pool));
+  replay->stride_ = stride;
+  replay->result_ = graph.outputs()[MainOutput(graph)];
   interp::RunOptions options;
   options.compute_fp32 = true;
   options.cancel = cancel;
   options.max_steps = UINT64_MAX;   // all nodes of all samples share it, and the samples are the user's own
   for (int i = 0; i < pool.threads(); ++i) {
-    HST_ASSIGN_OR_RETURN(walk->interpreters_.emplace_back(), interp::Interpreter::Create(options));
+    HST_ASSIGN_OR_RETURN(replay->interpreters_.emplace_back(), interp::Interpreter::Create(options));
   }
-  std::set<const Value*> needed = {walk->result_};
+  std::set<const Value*> needed = {replay->result_};
   for (auto it = graph.nodes().rbegin(); it != graph.nodes().rend(); ++it) {
     const Node& node = **it;
     if (std::none_of(node.outputs().begin(), node.outputs().end(), [&](const Value* v) { return needed.contains(v); })) continue;
-    walk->nodes_.push_back(&node);
+    replay->nodes_.push_back(&node);
     needed.insert(node.inputs().begin(), node.inputs().end());
-    if (node.op == "linear" && plan::IsHead(graph, node.output())) walk->narrow_ = &node;
+    if (node.op == "linear" && plan::IsHead(graph, node.output())) replay->narrow_ = &node;
   }
-  std::reverse(walk->nodes_.begin(), walk->nodes_.end());
-  for (size_t i = 0; i < walk->nodes_.size(); ++i)
-    for (const Value* v : walk->nodes_[i]->inputs())
-      if (v) walk->last_[v] = i;
+  std::reverse(replay->nodes_.begin(), replay->nodes_.end());
+  for (size_t i = 0; i < replay->nodes_.size(); ++i)
+    for (const Value* v : replay->nodes_[i]->inputs())
+      if (v) replay->last_[v] = i;
   HST_ASSIGN_OR_RETURN(const recognize::Roles roles, recognize::AssignRoles(graph));
-  walk->live_.resize(static_cast<size_t>(samples.count));
+  replay->live_.resize(static_cast<size_t>(samples.count));
   for (int64_t s = 0; s < samples.count; ++s) {
     HST_ASSIGN_OR_RETURN(std::vector<Tensor> inputs, SequenceInputs(graph, roles, samples.At(s)));
-    for (size_t i = 0; i < inputs.size(); ++i) walk->live_[static_cast<size_t>(s)][graph.inputs()[i]] = std::move(inputs[i]);
+    for (size_t i = 0; i < inputs.size(); ++i) replay->live_[static_cast<size_t>(s)][graph.inputs()[i]] = std::move(inputs[i]);
   }
-  return walk;
+  return replay;
 }
 
-Status Walk::ForSamples(const std::function<Status(size_t, interp::Interpreter&)>& f) {
+Status Replay::ForSamples(const std::function<Status(size_t, interp::Interpreter&)>& f) {
   std::vector<Status> status(live_.size());
   const int64_t shares = pool_.threads();
   pool_.Run(shares, 1, [&](int64_t begin, int64_t end, int) {
@@ -66,7 +66,7 @@ Status Walk::ForSamples(const std::function<Status(size_t, interp::Interpreter&)
 }
 
 // Scored rows of [.., rows, cols]; a result of one row (pooled) as it is.
-Tensor Walk::SomeRows(const Tensor& x) const {
+Tensor Replay::SomeRows(const Tensor& x) const {
   const int64_t cols = x.dim(-1), rows = x.elements() / cols;
   if (rows <= 1) return x;
   const int64_t first = rows / 2, count = (rows - first + stride_ - 1) / stride_;
@@ -78,7 +78,7 @@ Tensor Walk::SomeRows(const Tensor& x) const {
 }
 
 // The first output; the others, where they are read, go to `made`.
-Result<Tensor> Walk::Evaluate(const Node& node, interp::Interpreter& interpreter, const Live& live, Live& made, const Replacements& replaced) const {
+Result<Tensor> Replay::Evaluate(const Node& node, interp::Interpreter& interpreter, const Live& live, Live& made, const Replacements& replaced) const {
   std::vector<Tensor> operands;
   for (const Value* v : node.inputs()) {
     if (!v) {
@@ -101,7 +101,7 @@ Result<Tensor> Walk::Evaluate(const Node& node, interp::Interpreter& interpreter
   return std::move(out[0]);
 }
 
-Status Walk::Advance(size_t i) {
+Status Replay::Advance(size_t i) {
   const Node& node = *nodes_[i];
   return ForSamples([&](size_t s, interp::Interpreter& interpreter) -> Status {
     Live made;
@@ -113,7 +113,7 @@ Status Walk::Advance(size_t i) {
   });
 }
 
-Status Walk::Finish(size_t begin, const Replacements& replaced, const std::function<void(size_t, const Tensor&)>& f) {
+Status Replay::Finish(size_t begin, const Replacements& replaced, const std::function<void(size_t, const Tensor&)>& f) {
   return ForSamples([&](size_t s, interp::Interpreter& interpreter) -> Status {
     Live made;
     for (size_t i = begin; i < nodes_.size(); ++i) {
