@@ -182,7 +182,7 @@ KvType DefaultKv(Scheme weights) {
   return info.bits == 16 ? KvType::kF16 : KvType::kF32;
 }
 
-Scheme DefaultHead(Scheme weights) { return GetScheme(weights).bits == 4 ? Scheme::kI8G64 : weights; }
+Scheme DefaultHead(Scheme weights) { return GetScheme(weights).zero_point ? Scheme::kI8G64 : weights; }
 
 Status CompileModel(const CompileOptions& options, CompileReport* report) { return Compilation(options, *report).Run(); }
 
