@@ -38,7 +38,7 @@ Bytes Weights(Scheme scheme, int64_t n, int64_t k) {
   for (int64_t b = 0; b < l.blocks; ++b) {
     std::byte* block = w.get() + b * l.block_bytes;
     fill(block + l.scale_offset, static_cast<size_t>(l.groups * kBlockRows * l.scale_bytes), static_cast<int>(l.scale_bytes));
-    if (GetScheme(scheme).bits == 4) std::memset(block + l.zero_offset, 7, static_cast<size_t>(l.groups * kBlockRows));
+    if (GetScheme(scheme).zero_point) std::memset(block + l.zero_offset, GetScheme(scheme).max_code / 2, static_cast<size_t>(l.groups * kBlockRows));
   }
   return w;
 }

@@ -10,11 +10,13 @@ out: they are the first of --shapes and of --depths then; figures may be, too.
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 # Precision as on the command line, and what a row of the page calls it.
 PRECISIONS = [("int4:64, head int8:64", ["--weights", "int4:64", "--head", "int8:64"]),
@@ -50,8 +52,37 @@ def read_peers(path, model, depth):
     return peers
 
 
+def drop_from_cache(path):
+    """Leaves no page of the file in the page cache, so that the next read is from the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    os.fsync(handle)
+    os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(handle)
+
+
+def measure_start(args, artifact):
+    """Milliseconds, a list of rounds each: reading the file from the disk, and from opening it
+    to the logits of 16 tokens, `cold` from the disk and `warm` from the page cache."""
+    def first_logits():
+        report = run_json([args.hasten, "bench", artifact, "--prompt-tokens", 16, "--new-tokens", 1, "--rounds", 1, "--json"])
+        return report["load_ms"]["best"] + report["time_to_first_token_ms"]["best"]
+
+    start = {"read": [], "cold": [], "warm": []}
+    for _ in range(args.rounds):
+        drop_from_cache(artifact)
+        began = time.perf_counter()
+        with open(artifact, "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+        start["read"].append(1000 * (time.perf_counter() - began))
+        drop_from_cache(artifact)
+        start["cold"].append(first_logits())
+        start["warm"].append(first_logits())
+    return start
+
+
 def measure(args, isas, folder):
-    """A row for each model, precision, instruction set and depth."""
+    """A row for each model, precision, instruction set and depth; those of the first have `start`."""
     rows = []
     for shape in args.shapes:
         for precision, options in PRECISIONS:
@@ -66,6 +97,8 @@ def measure(args, isas, folder):
                     rows.append({"model": shape, "depth": depth, "engine": f"hasten {precision}, {isa}",
                                  "prefill": report["prefill_tokens_per_s"]["rounds"], "decode": report["decode_tokens_per_s"]["rounds"],
                                  "bytes": report["artifact_bytes"]["best"]})
+            if precision == PRECISIONS[0][0]:
+                rows[-1]["start"] = measure_start(args, artifact)
             artifact.unlink()
     return rows
 
@@ -108,6 +141,14 @@ def table(rows):
     return lines
 
 
+def start_lines(rows):
+    lines = ["| | reading the file from disk, ms | first logits from disk, ms | from the page cache, ms |", "|---|---|---|---|"]
+    for row in rows:
+        start = row["start"]
+        lines.append(f"| {row['model']}, {row['bytes'] / 1e6:,.0f} MB | {rate(start['read'])} | {rate(start['cold'])} | {rate(start['warm'])} |")
+    return lines
+
+
 def render(machine, commit, rows, peers, notes):
     """The page. `rows` and `peers` as measure and read_peers give them."""
     lines = ["# Performance", "",
@@ -118,6 +159,9 @@ def render(machine, commit, rows, peers, notes):
     for model, depth in dict.fromkeys((r["model"], r["depth"]) for r in everything):
         here = [r for r in everything if r["model"] == model and r["depth"] == depth]
         lines += [f"## {model}, {depth} tokens", "", *table(here), ""]
+    started = [r for r in rows if "start" in r]
+    if started:
+        lines += ["## Start", "", "From opening the file to the logits of 16 tokens.", "", *start_lines(started), ""]
     lines += ["## What was tried and did not help", "", notes.strip(), ""]
     return "\n".join(lines)
 

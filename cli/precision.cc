@@ -17,8 +17,8 @@ Result<KvType> KvOr(const std::string& name, KvType fallback) {
 
 void AddPrecisionOptions(CLI::App& app, PrecisionOptions& o) {
   const char* group = "Precision";
-  app.add_option("--weights", o.weights, "int4:G, int8:G (G: 32, 64, 128), int8 per channel, fp16, fp32 [int4:64]")->type_name("SCHEME")->group(group);
-  app.add_option("--head", o.head, "Of the last linear [--weights, but int8:64 for INT4]")->type_name("SCHEME")->group(group);
+  app.add_option("--weights", o.weights, "int4:G, int5:G, int6:G, int8:G (G: 32, 64, 128), int8 per channel, fp16, fp32 [int4:64]")->type_name("SCHEME")->group(group);
+  app.add_option("--head", o.head, "Of the last linear [--weights, but int8:64 for INT4 to INT6]")->type_name("SCHEME")->group(group);
   app.add_option("--embed", o.embed, "Of the token table [--head]; one shared with the head is stored once")->type_name("SCHEME")->group(group);
   app.add_option("--kv", o.kv, "Of the KV cache: int8, fp16, fp32 [int8; for fp16 and fp32 weights the same as these]")->type_name("TYPE")->group(group);
 }

@@ -61,23 +61,27 @@ Result<std::vector<size_t>> Allocate(const Recipe& base, std::span<const Item> i
   HST_ASSIGN_OR_RETURN(const uint64_t least, size(RecipeOf(base, items, best)));
   if (least > budget) return UsageError("a budget of ", budget, " bytes: the smallest artifact of this model has ", least);
   // What a file holds beside weights depends on the choice (rules, padding): corrected
-  // until the file is within the budget and little of it is left.
-  uint64_t target = budget - least + LeastBytes(items), below = 0;
+  // by what was over or left, then halved between what was within and what was not.
+  uint64_t target = budget - least + LeastBytes(items), within = LeastBytes(items);
+  std::optional<uint64_t> beyond;
   double predicted = PredictedKld(items, best);
   for (int round = 0; round < kRounds; ++round) {
     std::optional<std::vector<size_t>> chosen = Knapsack(items, target);
     if (!chosen) break;
     HST_ASSIGN_OR_RETURN(const uint64_t bytes, size(RecipeOf(base, items, *chosen)));
+    uint64_t next = 0;
     if (bytes > budget) {
-      if (target <= below + (bytes - budget)) break;   // it cannot get nearer
-      target -= bytes - budget;
-      continue;
+      beyond = target;
+      next = target - std::min(target, bytes - budget);
+    } else {
+      if (const double now = PredictedKld(items, *chosen); now < predicted) best = *std::move(chosen), predicted = now;
+      within = std::max(within, target);
+      if (static_cast<double>(budget - bytes) < kSlack * static_cast<double>(budget)) break;
+      next = target + (budget - bytes);
     }
-    const double now = PredictedKld(items, *chosen);
-    if (now < predicted) best = *std::move(chosen), predicted = now;
-    if (static_cast<double>(budget - bytes) < kSlack * static_cast<double>(budget) || target <= below) break;
-    below = target;
-    target += budget - bytes;
+    if (next <= within || (beyond && next >= *beyond)) next = within + (beyond.value_or(within) - within) / 2;
+    if (next <= within) break;   // nothing between
+    target = next;
   }
   return best;
 }
@@ -88,8 +92,10 @@ Result<std::vector<size_t>> AllocateBest(const Recipe& base, std::span<const Ite
   double least = 0;
   for (size_t i = 0; i < std::min<size_t>(static_cast<size_t>(count), std::size(kPowers)); ++i) {
     std::vector<Item> read(items.begin(), items.end());
-    for (Item& item : read)
-      for (Choice& c : item.choices) c.kld = std::pow(c.kld, kPowers[i]);
+    for (Item& item : read) {   // what the item costs, narrowed; how its schemes compare stays
+      const double cost = item.choices[0].kld, factor = cost > 0 ? std::pow(cost, kPowers[i] - 1) : 0;
+      for (Choice& c : item.choices) c.kld *= factor;
+    }
     HST_ASSIGN_OR_RETURN(std::vector<size_t> chosen, Allocate(base, read, budget, size));
     if (count == 1) return chosen;
     if (i > 0 && chosen == best) continue;

@@ -39,9 +39,11 @@ Result<std::vector<float>> Rounded(Scheme scheme, int64_t n, int64_t k, std::spa
       status[static_cast<size_t>(t)] = passes::QuantizeRtn(scheme, rows, k, w.subspan(static_cast<size_t>(first * k), static_cast<size_t>(rows * k)), &c);
       if (!status[static_cast<size_t>(t)].ok()) continue;
       for (int64_t r = 0; r < rows; ++r)
-        for (int64_t i = 0; i < k; ++i) {
-          const size_t g = static_cast<size_t>(r * l.groups + i / l.group);
-          out[static_cast<size_t>((first + r) * k + i)] = c.scale[g] * static_cast<float>(c.codes[static_cast<size_t>(r * k + i)] - (c.zero.empty() ? 0 : c.zero[g]));
+        for (int64_t g = 0; g < l.groups; ++g) {
+          const size_t at = static_cast<size_t>(r * l.groups + g);
+          const float scale = c.scale[at], zero = c.zero.empty() ? 0.0f : static_cast<float>(c.zero[at]);
+          for (int64_t i = g * l.group; i < std::min(k, (g + 1) * l.group); ++i)
+            out[static_cast<size_t>((first + r) * k + i)] = scale * (static_cast<float>(c.codes[static_cast<size_t>(r * k + i)]) - zero);
         }
     }
   });

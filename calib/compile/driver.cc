@@ -1,6 +1,8 @@
 #include "calib/compile/driver.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <span>
 #include <utility>
 
@@ -44,7 +46,9 @@ class Compilation {
     HST_RETURN_IF_ERROR(Write());
     HST_RETURN_IF_ERROR(Check());
     HST_RETURN_IF_ERROR(Cancelled());
-    return writer_->Commit();
+    HST_RETURN_IF_ERROR(writer_->Commit());
+    if (checkpoint_) checkpoint_->Remove();
+    return {};
   }
 
   // Up to the sensitivities, and no artifact.
@@ -110,10 +114,34 @@ class Compilation {
     return {};
   }
 
+  // What shapes the graph that is calibrated.
+  Sha256Digest DigestInputs() const {
+    Sha256 sha;
+    const Sha256Digest source = DigestSource(model_);
+    sha.Update(source.data(), source.size());
+    sha.Update(o_.tool_version.c_str(), o_.tool_version.size() + 1);
+    for (const std::vector<std::string>* list : {&std::as_const(recipe_.disable_passes), &o_.pipeline})
+      for (const std::string& part : *list) sha.Update(part.c_str(), part.size() + 1);
+    return sha.Finish();
+  }
+
+  // Values of samples go where the user says that there is room, else beside the output.
+  std::string TemporaryFolder() const {
+    const char* tmp = std::getenv("TMPDIR");
+    const std::string beside = std::filesystem::path(o_.output).parent_path().string();
+    return tmp && *tmp ? tmp : beside.empty() ? "." : beside;
+  }
+
   Result<std::vector<passes::OwnedCodes>> CalibratedCodes(const plan::ProgramPlan& plan, ThreadPool& pool) {
     if (!recipe_.calibration) return std::vector<passes::OwnedCodes>();
     HST_RETURN_IF_ERROR(Stage("calibrate"));
-    return Calibrate(*model_.graph, plan, text_.samples, {{}, o_.update, o_.cancel}, pool);
+    CalibrateOptions options;
+    options.update = o_.update;
+    options.cancel = o_.cancel;
+    options.folder = TemporaryFolder();
+    HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan));
+    options.checkpoint = checkpoint_.get();
+    return Calibrate(*model_.graph, plan, text_.samples, options, pool);
   }
 
   Status RunPasses() {
@@ -251,6 +279,7 @@ class Compilation {
   CompileReport& report_;
   Recipe& recipe_;
   std::unique_ptr<ArtifactWriter> writer_;
+  std::unique_ptr<Checkpoint> checkpoint_;
   ImportedModel model_;
   Companions companions_;
   CalibrationText text_;

@@ -119,7 +119,7 @@ KvType DefaultKv(Scheme weights) {
   return info.bits == 16 ? KvType::kF16 : KvType::kF32;
 }
 
-Scheme DefaultHead(Scheme weights) { return GetScheme(weights).bits == 4 ? Scheme::kI8G64 : weights; }
+Scheme DefaultHead(Scheme weights) { return GetScheme(weights).zero_point ? Scheme::kI8G64 : weights; }
 
 Recipe Resolved(Recipe r) {
   r.head = r.head.value_or(DefaultHead(r.weights));

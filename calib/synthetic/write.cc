@@ -14,6 +14,8 @@
 #include "calib/compile/model_info.h"
 #include "compiler/plan/plan.h"
 #include "runtime/base/threads.h"
+#include "runtime/format/program_check.h"
+#include "runtime/format/program_generated.h"
 #include "runtime/quant/layout.h"
 
 namespace hasten::calib {
@@ -57,22 +59,21 @@ Status PackFloatBlock(const plan::TensorPlan& t, int64_t rows, Random& random, B
 
 Status PackIntegerBlock(const plan::TensorPlan& t, int64_t rows, Random& random, BlockWork& work, std::span<std::byte> out) {
   const SchemeInfo& info = GetScheme(t.scheme);
-  const bool four = info.bits == 4;
   const int64_t groups = LayoutOf(t.scheme, t.n, t.k).groups, count = rows * t.k;
   work.codes.resize(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; i += 8) {
     uint64_t bits = random.Next();
     for (int64_t j = i; j < std::min(i + 8, count); ++j, bits >>= 8) {
       const int8_t code = static_cast<int8_t>(bits);
-      work.codes[static_cast<size_t>(j)] = four ? static_cast<int8_t>(code & 15) : std::max<int8_t>(code, -127);
+      work.codes[static_cast<size_t>(j)] = info.zero_point ? static_cast<int8_t>(code & info.max_code) : std::max<int8_t>(code, -127);
     }
   }
-  // Uniform codes deviate by 16 / sqrt(12) and 254 / sqrt(12).
-  const double unit = Spread(t.k) / ((four ? 16.0 : 254.0) / std::sqrt(12.0));
+  // Uniform codes deviate by their range / sqrt(12).
+  const double unit = Spread(t.k) / ((info.zero_point ? info.max_code + 1.0 : 254.0) / std::sqrt(12.0));
   work.scale.resize(static_cast<size_t>(rows * groups));
   for (float& s : work.scale) s = RoundScale(t.scheme, static_cast<float>(unit * (1 + random.Symmetric() / 4)));
-  work.zero.resize(four ? work.scale.size() : 0);
-  for (uint8_t& z : work.zero) z = static_cast<uint8_t>(7 + (random.Next() & 1));   // the mean of the codes is 7.5
+  work.zero.resize(info.zero_point ? work.scale.size() : 0);
+  for (uint8_t& z : work.zero) z = static_cast<uint8_t>(info.max_code / 2 + static_cast<int>(random.Next() & 1));   // the codes' mean lies between
   return PackCodes(t.scheme, rows, t.k, {work.codes, work.scale, work.zero}, out);
 }
 
@@ -87,7 +88,9 @@ class Writing {
     HST_ASSIGN_OR_RETURN(plan_, plan::MakePlan(*graph, how));
     HST_RETURN_IF_ERROR(CheckRoom());
     HST_ASSIGN_OR_RETURN(writer_, ArtifactWriter::Create(o_.target, o_.cancel));
-    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, plan::SerializeProgram(plan_)));
+    const std::vector<std::byte> program = plan::SerializeProgram(plan_);
+    writer_->RequireMinor(NeededMinor(*fb::GetProgram(program.data())));
+    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, program));
     HST_ASSIGN_OR_RETURN(pool_, ThreadPool::Create(o_.threads));
     work_.resize(static_cast<size_t>(o_.threads));
     HST_RETURN_IF_ERROR(WriteWeights());

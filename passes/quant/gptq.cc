@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "passes/quant/cholesky.h"
+#include "passes/quant/wide.h"
 #include "runtime/quant/layout.h"
 
 namespace hasten::passes {
 namespace {
 
-constexpr int64_t kLanes = 16;   // rows that are quantized side by side
+constexpr int64_t kLanes = wide::kLanes;   // rows that are quantized side by side
 // Ranges that are tried, as parts of the group's own: below half, clipping costs
 // more than finer steps gain at 4 bits.
 constexpr float kShrinks4[] = {1.0f, 0.95f, 0.9f, 0.85f, 0.8f, 0.75f, 0.7f, 0.6f};
@@ -57,8 +58,9 @@ Order OrderOf(int64_t k, const PackedLayout& l, std::span<const double> h) {
 // 16 rows through all columns. Arrays by step, a lane a row.
 class Rows {
  public:
-  Rows(Scheme scheme, int64_t k, const Feedback& f, const Order& order, bool has_zero)
-      : scheme_(scheme), k_(k), f_(f), order_(order), has_zero_(has_zero), w_(static_cast<size_t>(k)), base_(w_), error_(w_) {}
+  Rows(Scheme scheme, int64_t k, const Feedback& f, const Order& order)
+      : scheme_(scheme), k_(k), f_(f), order_(order), has_zero_(GetScheme(scheme).zero_point),
+        most_(static_cast<float>(GetScheme(scheme).max_code)), w_(static_cast<size_t>(k)), base_(w_), error_(w_) {}
 
   double Run(const PackedLayout& l, const float* w, int64_t rows, int8_t* codes, float* scale, uint8_t* zero) {
     for (int64_t s = 0; s < k_; ++s)
@@ -85,16 +87,14 @@ class Rows {
 
   // `from` plus the feedback of steps [begin, end) for step s.
   Lanes Target(Lanes from, int64_t s, int64_t begin, int64_t end) {
-    const float* u = f_.u.data() + s * k_;
-    for (int64_t j = begin; j < end; ++j)
-      for (int64_t r = 0; r < kLanes; ++r) from.v[r] += u[j] * At(error_, j).v[r];
+    if (begin < end) wide::Dot(end - begin, f_.u.data() + s * k_ + begin, At(error_, begin).v, from.v);
     return from;
   }
 
   // Quantizes steps [first, end) on the grid; returns the loss of each lane and
   // leaves the errors. `codes` may be null (a trial).
   Lanes Walk(const Grid& grid, int64_t first, int64_t end, int64_t rows, int8_t* codes) {
-    const float lo = has_zero_ ? 0.0f : -127.0f, hi = has_zero_ ? 15.0f : 127.0f;
+    const float lo = has_zero_ ? 0.0f : -most_, hi = most_;
     Lanes cost{};
     for (int64_t s = first; s < end; ++s) {
       const Lanes target = Target(At(base_, s), s, first, s);
@@ -117,13 +117,13 @@ class Rows {
     Grid g;
     for (int64_t r = 0; r < kLanes; ++r) {
       const float lo = low.v[r] * shrink, hi = high.v[r] * shrink;
-      const float ideal = has_zero_ ? (hi - lo) / 15.0f : std::max(hi, -lo) / 127.0f;
+      const float ideal = (has_zero_ ? hi - lo : std::max(hi, -lo)) / most_;
       float s = RoundScale(scheme_, ideal);
       if (s == 0.0f && ideal > 0.0f) s = RoundScale(scheme_, 0x1p-24f);   // fp16's least
       const float inverse = s > 0.0f ? 1.0f / s : 0.0f;
       g.scale.v[r] = s;
       g.inverse.v[r] = std::isfinite(inverse) ? inverse : 0.0f;
-      g.zero.v[r] = has_zero_ ? std::clamp(Round(-lo * g.inverse.v[r]), 0.0f, 15.0f) : 0.0f;
+      g.zero.v[r] = has_zero_ ? std::clamp(Round(-lo * g.inverse.v[r]), 0.0f, most_) : 0.0f;
     }
     return g;
   }
@@ -158,6 +158,7 @@ class Rows {
   const Feedback& f_;
   const Order& order_;
   bool has_zero_;
+  float most_;   // the highest code
   std::vector<Lanes> w_, base_, error_;
 };
 
@@ -196,7 +197,7 @@ Status QuantizeGptq(Scheme scheme, int64_t n, int64_t k, std::span<const float> 
   const int64_t blocks = (n + kLanes - 1) / kLanes;
   std::vector<double> losses(static_cast<size_t>(blocks));
   pool.Run(blocks, 1, [&](int64_t begin, int64_t end, int) {
-    Rows rows(scheme, k, feedback, order, !out->zero.empty());
+    Rows rows(scheme, k, feedback, order);
     for (int64_t b = begin; b < end; ++b) {
       const int64_t r = b * kLanes;
       losses[static_cast<size_t>(b)] = rows.Run(l, w.data() + r * k, std::min(kLanes, n - r), out->codes.data() + r * k,

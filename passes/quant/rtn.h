@@ -23,7 +23,7 @@ struct OwnedCodes {
 };
 
 // w: [n][k] fp32, row-major. Integer schemes only (kUsage). int8 is symmetric,
-// the scale from the largest magnitude; int4 spans the group's range, zero
+// the scale from the largest magnitude; fewer bits span the group's range, zero
 // included, with an integer zero-point. Scales are already rounded to what the
 // scheme stores. kBadInput names the row that holds a NaN or an infinity, or a
 // range that no scale can hold.

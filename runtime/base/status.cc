@@ -3,14 +3,21 @@
 
 #include <charconv>
 
+#include "runtime/base/decimal.h"
+
 namespace hasten {
 namespace {
 
 template <class T, size_t N>
 std::string_view Print(char (&buffer)[N], T v) {
   // 32 characters hold any of these: 24 for a double, 20 for an integer.
-  const auto r = std::to_chars(buffer, buffer + N, v);
-  return {buffer, static_cast<size_t>(r.ptr - buffer)};
+  if constexpr (std::is_floating_point_v<T>) {
+    const std::string text = ShortestText(v);
+    return {buffer, text.copy(buffer, N)};
+  } else {
+    const auto r = std::to_chars(buffer, buffer + N, v);
+    return {buffer, static_cast<size_t>(r.ptr - buffer)};
+  }
 }
 
 }  // namespace

@@ -206,6 +206,8 @@ Status CheckProgram(const fb::Program& p, uint64_t weights_bytes) {
 }
 
 uint32_t NeededMinor(const fb::Program& p) {
+  for (uint32_t i = 0; p.tensors() && i < p.tensors()->size(); ++i)
+    if (p.tensors()->Get(i)->scheme() >= static_cast<uint8_t>(Scheme::kI5G32)) return kMinorInt5;
   for (uint32_t i = 0; p.layers() && i < p.layers()->size(); ++i)
     if (const fb::Layer* l = p.layers()->Get(i); l->ahead() != 0 || l->slopes()) return kMinorAlibi;
   return 0;

@@ -1,4 +1,4 @@
-// What a codec has to offer (float_codec.h, int8_codec.h, int4_codec.h): the
+// What a codec has to offer (float_codec.h, int8_codec.h, uint_codec.h): the
 // bytes of one block and the reference conversion of one row. scheme.cc binds
 // them to the rows of schemes.def; nothing else includes the codecs.
 //

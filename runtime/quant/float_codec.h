@@ -9,7 +9,8 @@ namespace hasten::codec {
 
 template <int kBits>
 struct FloatCodec {
-  static constexpr bool kInteger = false;
+  static constexpr bool kInteger = false, kZeroPoint = false;
+  static constexpr int kMaxCode = 0;
   static constexpr int64_t kPerLine = kLineBytes * 8 / kBits;
 
   static PackedLayout Layout(int64_t n, int64_t k) {

@@ -11,7 +11,8 @@ namespace hasten::codec {
 // kGroup 0: one fp32 scale a row.
 template <int64_t kGroup>
 struct Int8Codec {
-  static constexpr bool kInteger = true;
+  static constexpr bool kInteger = true, kZeroPoint = false;
+  static constexpr int kMaxCode = 127;
   static constexpr int64_t kPerLine = 4;
 
   static PackedLayout Layout(int64_t n, int64_t k) {

@@ -5,16 +5,16 @@
 #include "runtime/base/checked.h"
 #include "runtime/base/half.h"
 #include "runtime/quant/float_codec.h"
-#include "runtime/quant/int4_codec.h"
 #include "runtime/quant/int8_codec.h"
+#include "runtime/quant/uint_codec.h"
 
 namespace hasten {
 namespace {
 
 using codec::CodesView;
 using codec::FloatCodec;
-using codec::Int4Codec;
 using codec::Int8Codec;
+using codec::UintCodec;
 
 // A codec's functions, so that no caller branches on the scheme.
 struct Codec {
@@ -37,7 +37,7 @@ void UnpackRowOf(const PackedLayout& l, int64_t k, const std::byte* packed, int6
 
 template <class C>
 constexpr Codec MakeCodec(Scheme scheme, std::string_view name, int bits, int64_t group) {
-  Codec c{{scheme, name, bits, group, C::kInteger}, &C::Layout, nullptr, nullptr, nullptr, &UnpackRowOf<C>};
+  Codec c{{scheme, name, bits, group, C::kInteger, C::kInteger && C::kZeroPoint, C::kMaxCode}, &C::Layout, nullptr, nullptr, nullptr, &UnpackRowOf<C>};
   if constexpr (C::kInteger) {
     c.pack_block = &C::PackBlock;
     c.unpack_codes = &C::UnpackCodes;
@@ -77,7 +77,7 @@ Status CheckSizes(const Codec& c, int64_t n, int64_t k, const Codes& codes, size
   const PackedLayout l = c.layout(n, k);
   const size_t count = static_cast<size_t>(n) * static_cast<size_t>(k);
   const size_t scales = static_cast<size_t>(n) * static_cast<size_t>(l.groups);
-  const size_t zeros = c.info.bits == 4 ? scales : 0;
+  const size_t zeros = c.info.zero_point ? scales : 0;
   if (codes.codes.size() != count || codes.scale.size() != scales || codes.zero.size() != zeros || out_bytes != need)
     return UsageError("[quant] packing ", c.info.name, " [", n, ", ", k, "] needs ", count, " codes, ", scales, " scales, ",
                       zeros, " zero-points and ", need, " bytes to write to; given ", codes.codes.size(), ", ",

@@ -17,15 +17,20 @@ enum class Scheme : uint8_t {
   kF32 = 0, kF16 = 1,
   kI8 = 2,                           // int8, symmetric, one scale an output channel
   kI8G32 = 3, kI8G64 = 4, kI8G128 = 5,   // int8, symmetric, a scale per group
-  kI4G32 = 6, kI4G64 = 7, kI4G128 = 8,   // int4 unsigned codes, scale and integer zero-point per group
+  // Unsigned codes of 4, 5 and 6 bits, scale and integer zero-point per group.
+  kI4G32 = 6, kI4G64 = 7, kI4G128 = 8,
+  kI5G32 = 9, kI5G64 = 10, kI5G128 = 11,
+  kI6G32 = 12, kI6G64 = 13, kI6G128 = 14,
 };
 
 struct SchemeInfo {
   Scheme scheme;
   std::string_view name;   // as the command line spells it: "int4:64", "int8", "fp16"
-  int bits;                // 32, 16, 8, 4
+  int bits;                // 32, 16, 8, 6, 5, 4
   int64_t group;           // 0: per channel or none
   bool integer;            // wants quantized activations
+  bool zero_point;         // codes are 0 to max_code with a zero-point; else -max_code to max_code
+  int max_code;            // 127, 63, 31, 15; 0 for float schemes
 };
 
 const SchemeInfo& GetScheme(Scheme scheme);
@@ -34,9 +39,9 @@ Result<Scheme> ParseScheme(std::string_view name);   // kUsage, lists the names
 bool IsValidScheme(uint8_t raw);                      // for values from files
 
 // One matrix in codes, before packing: what quantizers produce.
-//   codes  [N][K]  int8 (-127..127) or, for int4, 0..15
+//   codes  [N][K]  int8 (-127..127) or, with a zero-point, 0..max_code
 //   scale  [N][G]  fp32, already rounded to what the packed layout stores (fp16 or fp32)
-//   zero   [N][G]  0..15 for int4, absent (empty) otherwise;  w = scale * (code - zero)
+//   zero   [N][G]  0..max_code, absent (empty) without a zero-point;  w = scale * (code - zero)
 // with G = ceil(K / group) (1 per channel).
 struct Codes {
   std::span<const int8_t> codes;

@@ -80,9 +80,9 @@ TEST(Usage, BadValues) {
   const std::string good = Fixture("good");
   EXPECT_EQ(RunHasten({"compile"}).status, 2);
   EXPECT_EQ(RunHasten({"compile", good}).status, 2);
-  const Outcome scheme = RunHasten({"compile", good, "-o", "x.hst", "--weights", "int5:64"});
+  const Outcome scheme = RunHasten({"compile", good, "-o", "x.hst", "--weights", "int3:64"});
   EXPECT_EQ(scheme.status, 2);
-  EXPECT_THAT(scheme.err, AllOf(HasSubstr("int5:64"), HasSubstr("int4:64")));
+  EXPECT_THAT(scheme.err, AllOf(HasSubstr("int3:64"), HasSubstr("int4:64")));
   const Outcome kv = RunHasten({"compile", good, "-o", "x.hst", "--kv", "int3"});
   EXPECT_EQ(kv.status, 2);
   EXPECT_THAT(kv.err, HasSubstr("int8"));

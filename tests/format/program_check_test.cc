@@ -132,6 +132,8 @@ TEST(ProgramCheck, NeededMinorIsTheLeastThatKnowsTheFields) {
   EXPECT_EQ(needed(plain), 0u);
   EXPECT_EQ(needed(alibi), kMinorAlibi);
   EXPECT_EQ(needed(local), kMinorAlibi);
+  alibi.weights = Scheme::kI6G64;
+  EXPECT_EQ(needed(alibi), kMinorInt5);
   EXPECT_TRUE(CheckChanged(alibi, [](fb::ProgramT&) {}).ok());
   EXPECT_TRUE(CheckChanged(local, [](fb::ProgramT&) {}).ok());
 }

@@ -22,16 +22,16 @@ uint32_t TinyParts::Tensor(const std::string& name, Scheme scheme, uint32_t n, u
     const size_t group = info.group ? static_cast<size_t>(info.group) : k, groups = (k + group - 1) / group;
     std::vector<int8_t> codes(values.size());
     std::vector<float> scale(n * groups);
-    std::vector<uint8_t> zero(info.bits == 4 ? n * groups : 0);
+    std::vector<uint8_t> zero(info.zero_point ? n * groups : 0);
     for (size_t r = 0; r < n; ++r)
       for (size_t g = 0; g < groups; ++g) {
         const size_t begin = g * group, end = std::min<size_t>(begin + group, k);
         float most = 1e-6f;
         for (size_t i = begin; i < end; ++i) most = std::max(most, std::fabs(values[r * k + i]));
-        const float s = RoundScale(scheme, most / (info.bits == 4 ? 7.0f : 127.0f));
+        const float s = RoundScale(scheme, most / static_cast<float>(info.zero_point ? info.max_code / 2 : info.max_code));
         scale[r * groups + g] = s;
-        const int z = info.bits == 4 ? 7 + static_cast<int>(rng_() % 2) : 0, low = info.bits == 4 ? 0 : -127, high = info.bits == 4 ? 15 : 127;
-        if (info.bits == 4) zero[r * groups + g] = static_cast<uint8_t>(z);
+        const int z = info.zero_point ? info.max_code / 2 + static_cast<int>(rng_() % 2) : 0, low = info.zero_point ? 0 : -info.max_code, high = info.max_code;
+        if (info.zero_point) zero[r * groups + g] = static_cast<uint8_t>(z);
         for (size_t i = begin; i < end; ++i)
           codes[r * k + i] = static_cast<int8_t>(std::clamp(static_cast<int>(std::nearbyint(values[r * k + i] / s)) + z, low, high));
       }

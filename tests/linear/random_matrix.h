@@ -41,12 +41,11 @@ inline AlignedBytes RandomPacked(Scheme scheme, int64_t n, int64_t k, Fill fill,
     return out;
   }
   const PackedLayout l = LayoutOf(scheme, n, k);
-  const bool int4 = info.bits == 4;
   std::vector<int8_t> codes(static_cast<size_t>(n * k));
   std::vector<float> scale(static_cast<size_t>(n * l.groups));
-  std::vector<uint8_t> zero(int4 ? scale.size() : 0);
+  std::vector<uint8_t> zero(info.zero_point ? scale.size() : 0);
   for (int64_t i = 0; i < n * k; ++i) {
-    const int lo = int4 ? 0 : -127, hi = int4 ? 15 : 127;
+    const int lo = info.zero_point ? 0 : -127, hi = info.max_code;
     const int random = lo + static_cast<int>(rng() % static_cast<unsigned>(hi - lo + 1));
     codes[i] = static_cast<int8_t>(fill == Fill::kExtreme ? (rng() % 8 ? hi : lo) : random);
   }
@@ -54,7 +53,7 @@ inline AlignedBytes RandomPacked(Scheme scheme, int64_t n, int64_t k, Fill fill,
     const bool none = fill == Fill::kZeroRows && i / static_cast<size_t>(l.groups) % 3 == 0;
     scale[i] = none ? 0.0f : RoundScale(scheme, 0.001f + std::fabs(normal(rng)));
   }
-  for (uint8_t& z : zero) z = static_cast<uint8_t>(fill == Fill::kExtreme ? (rng() % 2) * 15 : rng() % 16);
+  for (uint8_t& z : zero) z = static_cast<uint8_t>(fill == Fill::kExtreme ? (rng() % 2) * static_cast<unsigned>(info.max_code) : rng() % static_cast<unsigned>(info.max_code + 1));
   const Status s = PackCodes(scheme, n, k, {codes, scale, zero}, {out.get(), bytes});
   EXPECT_TRUE(s.ok()) << s.message();
   return out;

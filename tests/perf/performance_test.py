@@ -26,7 +26,8 @@ MACHINE = {"cpu": "A CPU", "cores": 2,
 
 class Render(unittest.TestCase):
     def test_page(self):
-        rows = [{"model": "m", "depth": 512, "engine": "hasten int8", "prefill": [90.0, 100.0, 110.0], "decode": [10.0], "bytes": 2_000_000}]
+        rows = [{"model": "m", "depth": 512, "engine": "hasten int8", "prefill": [90.0, 100.0, 110.0], "decode": [10.0], "bytes": 2_000_000,
+                 "start": {"read": [40.0, 50.0, 60.0], "cold": [70.0], "warm": [9.0]}}]
         peers = [{"peer": "other", "model": "m", "depth": 512, "decode": 5.25}]
         page = performance.render(MACHINE, "abc123", rows, peers, "Tried X.\n")
         self.assertIn("| hasten int8 | 100.0 (± 10 %) | 10.0 | 2 MB |", page)
@@ -36,6 +37,7 @@ class Render(unittest.TestCase):
         self.assertIn("| reading a mapped file | 15.5 GB/s |", page)
         self.assertIn("| int8 multiply-adds, avx2 | 1,234 GOPS |", page)
         self.assertIn("| an empty parallel region | 0.75 us |", page)
+        self.assertIn("| m, 2 MB | 50.0 (± 20 %) | 70.0 | 9.0 |", page)
         self.assertIn("commit abc123", page)
         self.assertEqual(page.count("## m, 512 tokens"), 1)
         self.assertTrue(page.endswith("## What was tried and did not help\n\nTried X.\n"))

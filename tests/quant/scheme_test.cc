@@ -23,15 +23,16 @@ struct Matrix {
 
 Matrix RandomCodes(Scheme scheme, int64_t n, int64_t k, uint32_t seed) {
   std::mt19937 rng(seed);
-  const bool int4 = GetScheme(scheme).bits == 4;
+  const SchemeInfo& info = GetScheme(scheme);
+  const unsigned codes = static_cast<unsigned>(info.max_code) + 1;
   const PackedLayout l = LayoutOf(scheme, n, k);
   Matrix m;
   m.codes.resize(static_cast<size_t>(n * k));
   m.scale.resize(static_cast<size_t>(n * l.groups));
-  m.zero.resize(int4 ? m.scale.size() : 0);
-  for (int8_t& c : m.codes) c = static_cast<int8_t>(int4 ? static_cast<int>(rng() % 16) : static_cast<int>(rng() % 255) - 127);
+  m.zero.resize(info.zero_point ? m.scale.size() : 0);
+  for (int8_t& c : m.codes) c = static_cast<int8_t>(info.zero_point ? static_cast<int>(rng() % codes) : static_cast<int>(rng() % 255) - 127);
   for (float& s : m.scale) s = RoundScale(scheme, static_cast<float>(rng() % 1000) * 1e-4f);
-  for (uint8_t& z : m.zero) z = static_cast<uint8_t>(rng() % 16);
+  for (uint8_t& z : m.zero) z = static_cast<uint8_t>(rng() % codes);
   return m;
 }
 
@@ -127,6 +128,9 @@ TEST(Scheme, BlocksOfRowsPackAlone) {
 TEST(Scheme, SizesAreLinesPlusScalesAndNeverWrap) {
   // 16 rows x 576: 72 lines of 64 bytes, 9 groups of 32 + 16 bytes, to 64.
   EXPECT_EQ(PackedBytes(Scheme::kI4G64, 16, 576), 72u * 64 + 9 * 48 + 16);
+  // int5: 18 lines of 320 bytes, int6: 36 of 192.
+  EXPECT_EQ(PackedBytes(Scheme::kI5G64, 16, 576), 18u * 320 + 9 * 48 + 16);
+  EXPECT_EQ(PackedBytes(Scheme::kI6G64, 16, 576), 36u * 192 + 9 * 48 + 16);
   EXPECT_EQ(PackedBytes(Scheme::kI8, 16, 576), 144u * 64 + 64);
   EXPECT_EQ(PackedBytes(Scheme::kF16, 3, 33), 3u * 128);
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
@@ -149,7 +153,7 @@ TEST(Scheme, WrongSizesAndValuesAreRefusedByPlace) {
     EXPECT_EQ(PackCodes(info.scheme, n + 1, k, m.View(), packed).code(), Code::kUsage);
     EXPECT_EQ(PackCodes(info.scheme, n, k, m.View(), {packed.data(), packed.size() - 1}).code(), Code::kUsage);
     Matrix bad = m;
-    bad.codes[16 * k + 3] = info.bits == 4 ? 16 : -128;
+    bad.codes[16 * k + 3] = static_cast<int8_t>(info.zero_point ? info.max_code + 1 : -128);
     Status s = PackCodes(info.scheme, n, k, bad.View(), packed);
     EXPECT_EQ(s.code(), Code::kBadInput);
     EXPECT_NE(s.message().find("row 16, column 3"), std::string::npos) << s.message();
@@ -160,9 +164,9 @@ TEST(Scheme, WrongSizesAndValuesAreRefusedByPlace) {
       bad.scale.back() = 0.1f;  // no fp16 value
       EXPECT_EQ(PackCodes(info.scheme, n, k, bad.View(), packed).code(), Code::kBadInput);
     }
-    if (info.bits == 4) {
+    if (info.zero_point) {
       bad = m;
-      bad.zero.back() = 16;
+      bad.zero.back() = static_cast<uint8_t>(info.max_code + 1);
       EXPECT_EQ(PackCodes(info.scheme, n, k, bad.View(), packed).code(), Code::kBadInput);
     }
     EXPECT_EQ(PackFloats(info.scheme, n, k, std::vector<float>(n * k), packed).code(), Code::kUsage);

@@ -2,9 +2,9 @@
 #include "runtime/engine/chat/value.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
+#include "runtime/base/decimal.h"
 #include "runtime/base/status.h"
 #include "runtime/engine/chat/text.h"
 
@@ -150,16 +150,8 @@ std::string Value::Str() const {
 std::string FloatRepr(double d) {
   if (std::isnan(d)) return "nan";
   if (std::isinf(d)) return d > 0 ? "inf" : "-inf";
-  char buffer[64];
-  const auto r = std::to_chars(buffer, buffer + sizeof buffer, d, std::chars_format::scientific);
-  const std::string_view s(buffer, static_cast<size_t>(r.ptr - buffer));
-  const size_t e = s.find('e');
-  int exponent = 0;
-  std::from_chars(s.data() + e + 1 + (s[e + 1] == '+'), s.data() + s.size(), exponent);
-  const std::string sign = s[0] == '-' ? "-" : "";
-  std::string digits;
-  for (const char c : s.substr(0, e))
-    if (c >= '0' && c <= '9') digits += c;
+  const auto [negative, digits, exponent] = ShortestDecimal(d);
+  const std::string sign = negative ? "-" : "";
   const auto count = static_cast<int>(digits.size());
   if (exponent < -4 || exponent >= 16) {
     const int magnitude = std::abs(exponent);

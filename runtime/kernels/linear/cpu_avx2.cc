@@ -1,5 +1,5 @@
-// linear with AVX2 alone. There is no 32-bit dot product of bytes: int4 codes
-// sum in 16 bits over 32 elements (8 * 2 * 15 * 127 fits), int8 goes through
+// linear with AVX2 alone. There is no 32-bit dot product of bytes: unsigned
+// codes sum in 16 bits as long as they fit (int4: 8 * 2 * 15 * 127), int8 goes through
 // |code| and sign-adjusted activations, whose pairs fit 16 bits (2 * 128 * 127).
 #include <utility>
 
@@ -57,6 +57,8 @@ inline __m128 HalveTwice(Lanes v) {
 }  // namespace
 
 void LinearRunInt4Avx2(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunInt4(a, begin, end, scratch); }
+void LinearRunInt5Avx2(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunInt5(a, begin, end, scratch); }
+void LinearRunInt6Avx2(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunInt6(a, begin, end, scratch); }
 void LinearRunInt8Avx2(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunInt8(a, begin, end, scratch); }
 void LinearRunFloatAvx2(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunFloat(a, begin, end, scratch); }
 

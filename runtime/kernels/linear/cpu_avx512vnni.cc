@@ -59,6 +59,12 @@ struct Vec {
     return _mm512_sub_epi8(_mm512_set1_epi8(-128), _mm512_mullo_epi32(WidenBytes(p), _mm512_set1_epi32(0x01010101)));
   }
   static I AddBytes(I a, I b) { return _mm512_add_epi8(a, b); }
+  // a | (b moved up by kUp bits & kMask) in every byte; what is left of kMask comes from the byte itself.
+  template <int kUp, int kMask>
+  static I AddBits(I a, I b) {
+    const I moved = kUp >= 0 ? _mm512_slli_epi16(b, kUp >= 0 ? kUp : 0) : _mm512_srli_epi16(b, kUp < 0 ? -kUp : 0);
+    return _mm512_ternarylogic_epi32(a, moved, _mm512_set1_epi8(kMask), 0xf8);
+  }
 };
 
 using Lanes = __m512;
@@ -82,6 +88,12 @@ inline __m128 HalveTwice(Lanes v) {
 
 void LinearRunInt4Avx512Vnni(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) {
   RunInt4(a, begin, end, scratch);
+}
+void LinearRunInt5Avx512Vnni(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) {
+  RunInt5(a, begin, end, scratch);
+}
+void LinearRunInt6Avx512Vnni(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) {
+  RunInt6(a, begin, end, scratch);
 }
 void LinearRunInt8Avx512Vnni(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) {
   RunInt8(a, begin, end, scratch);

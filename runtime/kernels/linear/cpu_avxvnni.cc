@@ -25,6 +25,8 @@ struct Vec : VecAvx2 {
 }  // namespace
 
 void LinearRunInt4AvxVnni(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunInt4(a, begin, end, scratch); }
+void LinearRunInt5AvxVnni(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunInt5(a, begin, end, scratch); }
+void LinearRunInt6AvxVnni(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunInt6(a, begin, end, scratch); }
 void LinearRunInt8AvxVnni(const LinearArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunInt8(a, begin, end, scratch); }
 
 }  // namespace hasten

@@ -40,6 +40,12 @@ struct VecAvx2 {
     return _mm256_sub_epi8(_mm256_set1_epi8(-128), _mm256_mullo_epi32(WidenBytes(p), _mm256_set1_epi32(0x01010101)));
   }
   static I AddBytes(I a, I b) { return _mm256_add_epi8(a, b); }
+  // a | (b moved up by kUp bits & kMask) in every byte; what is left of kMask comes from the byte itself.
+  template <int kUp, int kMask>
+  static I AddBits(I a, I b) {
+    const I moved = kUp >= 0 ? _mm256_slli_epi16(b, kUp >= 0 ? kUp : 0) : _mm256_srli_epi16(b, kUp < 0 ? -kUp : 0);
+    return _mm256_or_si256(a, _mm256_and_si256(moved, _mm256_set1_epi8(kMask)));
+  }
 };
 
 }  // namespace
