@@ -6,9 +6,8 @@
 #include <span>
 #include <utility>
 
-#include "calib/allocate/allocate.h"
+#include "calib/allocate/budget.h"
 #include "calib/allocate/knapsack.h"
-#include "calib/allocate/remeasure.h"
 #include "calib/calibrate/calibrate.h"
 #include "calib/calibrate/text.h"
 #include "calib/compile/companions.h"
@@ -16,7 +15,6 @@
 #include "calib/compile/model_info.h"
 #include "calib/compile/round_trip.h"
 #include "calib/compile/weights.h"
-#include "calib/recipe/efforts.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/onnx/import.h"
 #include "compiler/plan/plan.h"
@@ -42,7 +40,7 @@ class Compilation {
     HST_RETURN_IF_ERROR(ReadText());   // before the work, so that bad text costs no time
     HST_RETURN_IF_ERROR(RunPasses());
     HST_ASSIGN_OR_RETURN(pool_, ThreadPool::Create(o_.threads));
-    HST_RETURN_IF_ERROR(SpendBudget());
+    HST_RETURN_IF_ERROR(Allocate());
     HST_RETURN_IF_ERROR(Write());
     HST_RETURN_IF_ERROR(Check());
     HST_RETURN_IF_ERROR(Cancelled());
@@ -58,7 +56,9 @@ class Compilation {
     HST_RETURN_IF_ERROR(ReadText());
     HST_RETURN_IF_ERROR(RunPasses());
     HST_ASSIGN_OR_RETURN(pool_, ThreadPool::Create(o_.threads));
-    HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasuredItemsOfModel());
+    HST_RETURN_IF_ERROR(Stage("sensitivity"));
+    HST_ASSIGN_OR_RETURN(const BudgetOptions options, BudgetOptionsOf());
+    HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasureItems(*model_.graph, text_.samples, options, *pool_));
     HST_ASSIGN_OR_RETURN(const uint64_t least, ArtifactBytes(RecipeOf(recipe_, items, std::vector<size_t>(items.size(), 0))));
     return f(items, least - LeastBytes(items));
   }
@@ -167,36 +167,19 @@ class Compilation {
     return options;
   }
 
-  SensitivityOptions ProbesOf(const Effort& effort) const {
-    return {.samples = effort.probe_samples, .context = effort.probe_context, .update = o_.update, .cancel = o_.cancel};
-  }
-
-  Result<std::vector<Item>> MeasuredItemsOfModel() {
-    HST_RETURN_IF_ERROR(Stage("sensitivity"));
+  Result<BudgetOptions> BudgetOptionsOf() const {
     HST_ASSIGN_OR_RETURN(const Effort* effort, FindEffort(recipe_.effort));
-    HST_ASSIGN_OR_RETURN(std::vector<Item> items, ItemsOf(*model_.graph));
-    HST_RETURN_IF_ERROR(MeasureSensitivity(*model_.graph, text_.samples, ProbesOf(*effort), *pool_, &items));
-    return items;
+    return BudgetOptions{effort, o_.update, o_.cancel};
   }
 
   // Turns a budget into schemes.
-  Status SpendBudget() {
+  Status Allocate() {
     if (!recipe_.budget) return {};
-    const uint64_t budget = *std::exchange(recipe_.budget, std::nullopt);
-    HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasuredItemsOfModel());
     HST_RETURN_IF_ERROR(Stage("allocate"));
-    HST_ASSIGN_OR_RETURN(const Effort* effort, FindEffort(recipe_.effort));
-    const SensitivityOptions probes = ProbesOf(*effort);
-    std::unique_ptr<Remeasure> remeasure;   // made when it is first asked
-    const auto measure = [&](std::span<const size_t> chosen) -> Result<double> {
-      if (!remeasure) {
-        HST_ASSIGN_OR_RETURN(remeasure, Remeasure::Create(*model_.graph, text_.samples, probes, *pool_, items));
-      }
-      return remeasure->Of(chosen);
-    };
-    HST_ASSIGN_OR_RETURN(const std::vector<size_t> chosen,
-                         AllocateBest(recipe_, items, budget, [this](const Recipe& recipe) { return ArtifactBytes(recipe); }, effort->allocations, measure));
-    recipe_ = RecipeOf(recipe_, items, chosen);
+    const uint64_t budget = *std::exchange(recipe_.budget, std::nullopt);
+    HST_ASSIGN_OR_RETURN(const BudgetOptions options, BudgetOptionsOf());
+    HST_ASSIGN_OR_RETURN(recipe_, SpendBudget(*model_.graph, text_.samples, recipe_, budget,
+                                              [this](const Recipe& recipe) { return ArtifactBytes(recipe); }, options, *pool_));
     return {};
   }
 
