@@ -21,8 +21,8 @@ struct Lanes {
 // 16 rows. Arrays by column, a lane a row.
 class Rows {
  public:
-  Rows(Scheme scheme, int64_t k, std::span<const float> h, bool has_zero)
-      : scheme_(scheme), k_(k), h_(h), has_zero_(has_zero), l_(LayoutOf(scheme, kLanes, k)),
+  Rows(Scheme scheme, int64_t k, std::span<const float> h)
+      : scheme_(scheme), k_(k), h_(h), has_zero_(GetScheme(scheme).zero_point), most_(static_cast<float>(GetScheme(scheme).max_code)), l_(LayoutOf(scheme, kLanes, k)),
         gradient_(static_cast<size_t>(k)), code_(gradient_), scale_(static_cast<size_t>(l_.groups)), zero_(scale_),
         level_(static_cast<size_t>(l_.group)) {}
 
@@ -67,7 +67,7 @@ class Rows {
   void Add(int64_t c, const Lanes& e) { wide::Outer(k_, Row(c), e.v, gradient_.data()->v); }
 
   void RefitCode(int64_t c) {
-    const float diagonal = Row(c)[c], lo = has_zero_ ? 0.0f : -127.0f, hi = has_zero_ ? 15.0f : 127.0f;
+    const float diagonal = Row(c)[c], hi = most_, lo = has_zero_ ? 0.0f : -most_;
     const Lanes& s = At(scale_, c / l_.group);
     Lanes error;
     float moved = 0;
@@ -117,6 +117,7 @@ class Rows {
   int64_t k_;
   std::span<const float> h_;
   bool has_zero_;
+  float most_;   // the highest code
   PackedLayout l_;
   std::vector<Lanes> gradient_, code_, scale_, zero_, level_;   // level: code - zero of the group at hand
 };
@@ -137,7 +138,7 @@ Status Descend(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, st
     h[static_cast<size_t>(i)] = static_cast<float>((hessian[static_cast<size_t>(i)] + (i % (k + 1) ? 0.0 : options.damping * mean)) / mean);
   const int64_t groups = LayoutOf(scheme, n, k).groups;
   pool.Run((n + kLanes - 1) / kLanes, 1, [&](int64_t begin, int64_t end, int) {
-    Rows rows(scheme, k, h, !codes->zero.empty());
+    Rows rows(scheme, k, h);
     for (int64_t r = begin * kLanes; r < std::min(n, end * kLanes); r += kLanes)
       rows.Run(options, w.data() + r * k, std::min(kLanes, n - r), codes->codes.data() + r * k, codes->scale.data() + r * groups,
                codes->zero.empty() ? nullptr : codes->zero.data() + r * groups);
