@@ -27,6 +27,7 @@ std::string ShowRecipe(const std::string& recipe) {
     at = end + 1;
   }
   std::string text = values["weights"];
+  if (!values["rules"].empty()) text += StrCat(", other schemes by ", values["rules"], " rules");
   for (const char* part : {"head", "embed", "kv"}) {
     if (!values[part].empty()) text += StrCat(", ", part, " ", values[part]);
   }
