@@ -77,6 +77,15 @@ Result<Tensor> Walk::At(int64_t sample, Way way, const Value* value) const {
   return s.live[static_cast<size_t>(way)].at(value);
 }
 
+const Value* Walk::StreamOf(const Node& stop) const {
+  const auto& users = stop.output()->users();
+  if (users.size() != 1 || (*users.begin())->op != "add") return nullptr;
+  const Node& add = **users.begin();
+  const Value* other = add.input(0) == stop.output() ? add.input(1) : add.input(0);
+  const bool known = other->def() && index_.at(other->def()) < index_.at(&stop) && Needs(*other->def());
+  return known && other->type == stop.output()->type ? other : nullptr;
+}
+
 Status Walk::Load(Sample& sample) const {
   for (const Way way : o_.ways) {
     auto& spilled = sample.spilled[static_cast<size_t>(way)];

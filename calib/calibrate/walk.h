@@ -43,6 +43,9 @@ class Walk {
   int64_t samples() const { return static_cast<int64_t>(samples_.size()); }
   // A value that the stop reads. Any threads at once.
   Result<ir::Tensor> At(int64_t sample, Way way, const ir::Value* value) const;
+  // What the result of a stop is added to, where it is known by then: a residual
+  // stream; else null.
+  const ir::Value* StreamOf(const ir::Node& stop) const;
   // Whether what the node computes is needed at all (the logits are not).
   bool Needs(const ir::Node& node) const { return needed_.contains(&node); }
 
