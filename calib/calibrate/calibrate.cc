@@ -132,10 +132,19 @@ class Calibration {
   Status Quantize(int at) {
     const plan::TensorPlan& tensor = plan_.tensors[static_cast<size_t>(at)];
     passes::OwnedCodes codes;
+    NoteDead(tensor);
     HST_RETURN_IF_ERROR(MakeCodes(tensor, &codes).Annotate(StrCat("weight \"", tensor.name, "\"")));
     if (o_.checkpoint) HST_RETURN_IF_ERROR(o_.checkpoint->Append(static_cast<size_t>(at), codes));
     codes_[static_cast<size_t>(at)] = std::move(codes);
     return {};
+  }
+
+  void NoteDead(const plan::TensorPlan& tensor) const {
+    int64_t dead = 0;
+    for (int64_t i = 0; i < tensor.k; ++i) dead += hessian_[static_cast<size_t>(i * tensor.k + i)] == 0;
+    if (dead && o_.notes)
+      o_.notes->push_back(StrCat("calibration: ", dead, " of the ", tensor.k, " inputs of weight \"", tensor.name,
+                                 "\" are 0 in every sample; what they meet is rounded to nearest"));
   }
 
   Status MakeCodes(const plan::TensorPlan& tensor, passes::OwnedCodes* codes) {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "calib/calibrate/checkpoint.h"
@@ -31,6 +32,7 @@ struct CalibrateOptions {
   // The samples' values beyond these bytes lie in an unnamed file of the folder.
   uint64_t resident_bytes = uint64_t{768} << 20;
   std::string folder = ".";
+  std::vector<std::string>* notes = nullptr;   // what the samples do not reach, a line a weight; may be null
   Checkpoint* checkpoint = nullptr;   // what it has is not done again; may be null
   std::function<void(uint64_t done, uint64_t total)> update;   // work, in any unit; may be null
   const std::atomic<bool>* cancel = nullptr;

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -136,6 +137,48 @@ TEST_P(Everywhere, GoesOnWhereItWasKilled) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Everywhere, ::testing::Values("good", "encoder", "local_encoder", "classifier"));
+
+// Gives the first norm weights of `value` in channel 5, and 1 elsewhere.
+void SetNormChannel(Model& m, float value) {
+  for (const auto& node : m.imported.graph->nodes()) {
+    if (node->op != "rms_norm" && node->op != "layer_norm") continue;
+    std::vector<float> w(static_cast<size_t>(node->input(1)->weight().elements()), 1.0f);
+    w[5] = value;
+    node->SetInput(1, m.imported.graph->AddWeight("test.norm", ir::Tensor::From<float>({static_cast<int64_t>(w.size())}, w)));
+    return;
+  }
+  FAIL() << "no norm";
+}
+
+TEST(Calibration, SaysWhichInputsNeverCame) {
+  Model m = Load("good");
+  SetNormChannel(m, 0);
+  std::vector<std::string> notes;
+  CalibrateOptions options;
+  options.notes = &notes;
+  Codes(m, options);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_THAT(notes[0], HasSubstr("calibration: 1 of the "));
+}
+
+TEST(Calibration, NamesTheNodeWhoseInputsAreNotFinite) {
+  Model m = Load("good");
+  SetNormChannel(m, std::numeric_limits<float>::quiet_NaN());
+  const auto codes = Calibrate(*m.imported.graph, m.plan, m.samples, {}, **ThreadPool::Create(2));
+  ASSERT_FALSE(codes.ok());
+  EXPECT_EQ(codes.status().code(), Code::kBadInput);
+  EXPECT_THAT(std::string(codes.status().message()), HasSubstr("are not all finite"));
+}
+
+TEST(Calibration, SaysWhereValuesCannotBeKept) {
+  const Model m = Load("good");
+  CalibrateOptions options;
+  options.folder = "/nonexistent";
+  const auto codes = Calibrate(*m.imported.graph, m.plan, m.samples, options, **ThreadPool::Create(2));
+  ASSERT_FALSE(codes.ok());
+  EXPECT_EQ(codes.status().code(), Code::kResource);
+  EXPECT_THAT(std::string(codes.status().message()), HasSubstr("/nonexistent"));
+}
 
 TEST(Checkpoint, AHalfWrittenRecordIsCutOff) {
   const Model m = Load("good");
