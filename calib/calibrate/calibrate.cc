@@ -200,7 +200,7 @@ Sha256Digest CheckpointKey(const Sha256Digest& model, const plan::ProgramPlan& p
   add(samples.context);
   sha.Update(std::as_bytes(std::span(samples.tokens)));
   add(options.gptaq.strength), add(options.gptaq.damping), add(options.gptq.damping);
-  add(options.descent.damping), add(options.descent.rounds), add(options.descent.scales), add(options.stream);
+  add(options.descent.damping), add(options.descent.rounds), add(options.stream);
   return sha.Finish();
 }
 
