@@ -19,7 +19,7 @@ class Calibration {
       : graph_(graph), plan_(plan), o_(options), pool_(pool), codes_(plan.tensors.size()), ops_(graph, plan, codes_) {}
 
   Result<std::vector<passes::OwnedCodes>> Run(const Chunks& samples) {
-    if (o_.checkpoint) codes_ = o_.checkpoint->found();
+    if (o_.checkpoint) codes_ = o_.checkpoint->TakeFound();
     HST_RETURN_IF_ERROR(TablesFirst(samples));
     HST_ASSIGN_OR_RETURN(walk_, Walk::Create(graph_, samples, OptionsFor(Ways()), pool_));
     const uint64_t total = Work(nullptr);

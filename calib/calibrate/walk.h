@@ -38,6 +38,10 @@ class Walk {
   // At the graph's first node. `graph`, `pool` and `cancel` outlive the walk.
   static Result<std::unique_ptr<Walk>> Create(ir::Graph& graph, const Chunks& samples, const WalkOptions& options, ThreadPool& pool);
 
+  ~Walk();   // gives the samples' pages back to the system
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
   // Evaluates all nodes before `stop` that some linear depends on.
   Status AdvanceTo(const ir::Node& stop, const EvalRounded& rounded);
   int64_t samples() const { return static_cast<int64_t>(samples_.size()); }
