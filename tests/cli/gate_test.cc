@@ -1,11 +1,13 @@
 // hasten gate as a user runs it: a sound artifact passes, planted faults fail, too little
 // data is inconclusive, and hostile input gets its exit status and a message.
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
+#include <sys/wait.h>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -126,6 +128,27 @@ TEST(Gate, CachedAndResumedRunsSayTheSame) {
   EXPECT_EQ(judged({"--cache", folder + "/cache"}), cold);
   EXPECT_EQ(judged({"--cache", folder + "/cache", "--resume"}), cold);
   EXPECT_EQ(judged({"--no-cache"}), cold);
+}
+
+// Killed in the middle, again and again with more time, until it comes to its end.
+TEST(Gate, AKilledRunResumes) {
+  const std::string folder = FreshFolder(), candidate = Compiled("good", folder), policy = Fixture("gate") + "/gate.toml";
+  const auto report = [](const std::string& text) {
+    json j = json::parse(text);
+    j.erase("seconds");
+    return j;
+  };
+  int killed = 0, status = -1;
+  for (double seconds = 0.1; status != 0 && seconds < 120; seconds *= 1.5) {
+    const std::string command = "timeout -s KILL " + std::to_string(seconds) + " '" + HASTEN_BINARY_DIR + "/bin/hasten' gate --reference '" + Fixture("good") + "' --candidate '" + candidate +
+                                "' --policy '" + policy + "' --cache '" + folder + "/cache' --resume --json >'" + folder + "/out.json' 2>/dev/null";
+    const int code = std::system(command.c_str());
+    status = WIFEXITED(code) ? WEXITSTATUS(code) : -1;
+    killed += status == 137;
+  }
+  EXPECT_EQ(status, 0);
+  EXPECT_GE(killed, 1);
+  EXPECT_EQ(report(Read(folder + "/out.json")), report(RunGate(candidate, policy).out));
 }
 
 TEST(Gate, APolicyToStartFrom) {
