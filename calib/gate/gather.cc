@@ -127,6 +127,7 @@ Result<Evidence> OpenAll(const Policy& policy, const Needs& needs, const GateOpt
   report.weights = e.facts.weights;
   if (!o.reference.empty()) {
     HST_ASSIGN_OR_RETURN(e.reference, calib::ReferenceModel::Open(o.reference, o.threads, o.cancel));
+    if (e.artifact->info().causal) HST_RETURN_IF_ERROR(calib::CheckSameVocabulary(*e.reference, e.artifact->info().vocab));
     report.files.push_back({"reference", e.reference->name(), e.reference->digest(), e.reference->bytes()});
   }
   HST_ASSIGN_OR_RETURN(File file, DescribeFile("policy", o.policy));

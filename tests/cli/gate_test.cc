@@ -183,6 +183,7 @@ TEST(Gate, HostileTextIsBadInput) {
   const Outcome binary = with("binary.jsonl", std::string("\x00\xff\xfe\x01", 4));
   EXPECT_EQ(binary.status, 3);
   EXPECT_THAT(binary.err, HasSubstr("binary.jsonl: line 1: is not JSON"));
+  EXPECT_THAT(with("binary.txt", "the of\nand \xff\xfe to\n").err, HasSubstr("binary.txt: line 2: is not UTF-8 text"));
   std::string many;
   for (int i = 0; i < 40; ++i) many += line;
   const Outcome twice = with("twice.jsonl", many);
@@ -280,6 +281,7 @@ TEST(Gate, AnotherVocabularyIsBadInput) {
   const std::string folder = FreshFolder(), candidate = Compiled("good", folder);
   const Outcome r = RunHasten({"gate", "--reference", Fixture("encoder"), "--candidate", candidate, "--policy", Fixture("gate") + "/gate.toml", "--no-cache"});
   EXPECT_EQ(r.status, 3) << r.err;
+  EXPECT_THAT(r.err, HasSubstr("the candidate a vocabulary of 320; they are not the same model"));
 }
 
 }  // namespace
