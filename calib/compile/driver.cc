@@ -139,6 +139,7 @@ class Compilation {
     options.update = o_.update;
     options.cancel = o_.cancel;
     options.folder = TemporaryFolder();
+    options.notes = &report_.passes.notes;
     HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan));
     options.checkpoint = checkpoint_.get();
     return Calibrate(*model_.graph, plan, text_.samples, options, pool);

@@ -1,3 +1,4 @@
+// The rows of grad.def as a table.
 #include "calib/grad/backward.h"
 
 namespace hasten::calib {
