@@ -54,12 +54,15 @@ class Calibration {
     return static_cast<uint64_t>(work);
   }
 
-  // A linear that still has no codes gets some.
+  // A linear that still has no codes gets some. The samples stop at one that has codes
+  // too: weights are decoded for one stretch at a time.
   Status Stop(const Node& node) {
     const plan::InstrPlan& in = ops_.InstrOf(node);
     const plan::TensorPlan& tensor = plan_.tensors[static_cast<size_t>(in.tensor)];
-    if (GetScheme(tensor.scheme).integer && codes_[static_cast<size_t>(in.tensor)].codes.empty()) {
-      HST_RETURN_IF_ERROR(Advance(node));
+    const bool known = !codes_[static_cast<size_t>(in.tensor)].codes.empty();
+    if (!GetScheme(tensor.scheme).integer || (known && !walk_->Needs(node))) return {};
+    HST_RETURN_IF_ERROR(Advance(node));
+    if (!known) {
       HST_RETURN_IF_ERROR(Observe(node, in, tensor.n, tensor.k, true));
       HST_RETURN_IF_ERROR(Quantize(in.tensor));
     }

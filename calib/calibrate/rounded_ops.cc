@@ -109,6 +109,10 @@ Result<Tensor> RoundedOps::Embed(const Node& node, const Tensor& ids) const {
   std::vector<int64_t> dims = ids.dims();
   dims.push_back(t.k);
   HST_ASSIGN_OR_RETURN(Tensor y, Tensor::Uninitialized(DType::kF32, std::move(dims)));
+  // A table of 4 bits has its codes by now, if it ever gets some; one of 8 bits is read as
+  // rounded to nearest, which is nearly what the head's codes will be, also after a
+  // checkpoint has them: the result must not depend on that.
+  const bool first = GetScheme(t.scheme).bits == 4 && !codes.codes.empty();
   plan::TensorPlan row = t;
   row.n = 1;
   std::vector<float> w(static_cast<size_t>(t.k));
@@ -116,11 +120,11 @@ Result<Tensor> RoundedOps::Embed(const Node& node, const Tensor& ids) const {
     const int64_t id = ids.IntAt(i) + in.index_offset;
     if (id < 0 || id >= t.n) return BadInput("calibration: id ", id, " is outside of \"", t.name, "\" with ", t.n, " rows");
     float* out = y.mutable_data<float>() + i * t.k;
-    if (!codes.codes.empty()) {
+    if (first) {
       DecodeRow(t, codes, id, out);
       continue;
     }
-    passes::OwnedCodes nearest;   // as the table will be, or nearly: a head's codes come last
+    passes::OwnedCodes nearest;
     t.GatherRows(id, id + 1, w.data());
     HST_RETURN_IF_ERROR(passes::QuantizeRtn(t.scheme, 1, t.k, w, &nearest));
     DecodeRow(row, nearest, 0, out);

@@ -26,10 +26,10 @@ struct GptaqOptions {
   double damping = 0.05;   // of H's mean diagonal, added to each
 };
 
-// w: [n][k] += strength (W C + G) H^-1. hessian, cross (C): [k][k], residual (G): [n][k],
-// or empty; all overwritten. The same bits with any number of threads. kUsage for sizes that do not fit, kBadInput when
+// w: [n][k] += strength (W C + G) H^-1. hessian, cross (C): [k][k], both overwritten;
+// residual (G): [n][k], or empty. The same bits with any number of threads. kUsage for sizes that do not fit, kBadInput when
 // H is not positive definite as damped.
-Status CorrectForInputs(int64_t n, int64_t k, std::span<double> hessian, std::span<double> cross, std::span<double> residual,
+Status CorrectForInputs(int64_t n, int64_t k, std::span<double> hessian, std::span<double> cross, std::span<const double> residual,
                         const GptaqOptions& options, ThreadPool& pool, std::span<float> w);
 
 }  // namespace hasten::passes

@@ -84,9 +84,8 @@ TEST(Gptaq, ReachesTheMinimum) {
 }
 
 TEST(Gptaq, ThreadsDoNotChangeABit) {
-  const Observed o = Observe();
   const std::vector<float> w = Normal(kN * kK, 6);
-  EXPECT_EQ(Correct(o, w, 1, 1), Correct(o, w, 1, 4));
+  for (const Observed& o : {Observe(), ObserveStream()}) EXPECT_EQ(Correct(o, w, 1, 1), Correct(o, w, 1, 4));
 }
 
 TEST(Gptaq, NothingObservedChangesNothing) {
