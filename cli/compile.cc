@@ -17,7 +17,8 @@ namespace {
 
 struct CompileCommand {
   std::string model, output, calibrate;
-  int64_t samples = 128, context = 512;
+  int64_t samples = 128, context = 512, distill_steps = 0;
+  double distill_rate = 2e-4;
   PrecisionOptions precision;
   int threads = 0;
   bool json = false, no_tokenizer = false;
@@ -32,6 +33,7 @@ Result<calib::CompileOptions> OptionsOf(const CompileCommand& c, const Context& 
   options.weights = precision.weights, options.head = precision.head, options.embed = precision.embed, options.kv = precision.kv;
   options.calibrate = c.calibrate;
   options.samples = c.samples, options.context = c.context;
+  options.distill_steps = c.distill_steps, options.distill_rate = c.distill_rate;
   options.threads = ThreadsOf(c.threads);
   options.tokenizer = !c.no_tokenizer;
   options.tool_version = HASTEN_VERSION;
@@ -94,6 +96,10 @@ Action AddCompile(CLI::App& app) {
       ->type_name("N")->needs(calibrate);
   app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
+  app.add_option("--distill-steps", c->distill_steps, "Steps that move the scales and norms towards the original's logits, a sample each [0]")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
+  app.add_option("--distill-rate", c->distill_rate, "Their learning rate, relative to the values [0.0002]")
+      ->check(CLI::Range(0.0, 1.0))->type_name("R")->needs(calibrate);
   app.add_flag("--no-tokenizer", c->no_tokenizer, "Leave the tokenizer out; the artifact takes token ids only");
   app.add_option("--threads", c->threads, "Threads [one a core]; the bytes of the result do not depend on it")
       ->check(CLI::Range(1, 256))->type_name("N");

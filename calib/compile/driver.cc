@@ -11,6 +11,7 @@
 #include "calib/compile/model_info.h"
 #include "calib/compile/round_trip.h"
 #include "calib/compile/weights.h"
+#include "calib/grad/distill.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/onnx/import.h"
 #include "compiler/plan/plan.h"
@@ -80,10 +81,19 @@ class Compilation {
     return {};
   }
 
-  Result<std::vector<passes::OwnedCodes>> CalibratedCodes(const plan::ProgramPlan& plan, ThreadPool& pool) {
-    if (o_.calibrate.empty()) return std::vector<passes::OwnedCodes>();
+  Result<Trained> CalibratedValues(const plan::ProgramPlan& plan, ThreadPool& pool) {
+    Trained values;
+    if (o_.calibrate.empty()) return values;
     HST_RETURN_IF_ERROR(Stage("calibrate"));
-    return Calibrate(*model_.graph, plan, text_.samples, {{}, o_.update, o_.cancel}, pool);
+    HST_ASSIGN_OR_RETURN(values.codes, Calibrate(*model_.graph, plan, text_.samples, {{}, o_.update, o_.cancel}, pool));
+    if (o_.distill_steps == 0) return values;
+    HST_RETURN_IF_ERROR(Stage("distill"));
+    DistillOptions distill;
+    distill.steps = o_.distill_steps, distill.rate = o_.distill_rate;
+    distill.update = o_.update, distill.cancel = o_.cancel;
+    distill.checkpoint = o_.output + ".distill";
+    HST_RETURN_IF_ERROR(Distill(*model_.graph, plan, text_.samples, distill, pool, &values));
+    return values;
   }
 
   Status RunPasses() {
@@ -111,9 +121,9 @@ class Compilation {
     writer_->RequireMinor(NeededMinor(*fb::GetProgram(program.data())));
     HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, program));
     HST_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> pool, ThreadPool::Create(o_.threads));
-    HST_ASSIGN_OR_RETURN(const std::vector<passes::OwnedCodes> codes, CalibratedCodes(plan, *pool));
+    HST_ASSIGN_OR_RETURN(const Trained values, CalibratedValues(plan, *pool));
     HST_RETURN_IF_ERROR(Stage("pack"));
-    HST_RETURN_IF_ERROR(WriteWeights(plan, codes, *pool, {o_.update, o_.cancel}, *writer_));
+    HST_RETURN_IF_ERROR(WriteWeights(plan, values, *pool, {o_.update, o_.cancel}, *writer_));
     if (o_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
     HST_RETURN_IF_ERROR(Stage("digest"));
     HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kModelInfo, BuildModelInfo(generation_, MakeProvenance())));
@@ -132,6 +142,10 @@ class Compilation {
     if (!o_.calibrate.empty()) {
       p.recipe["calibration.samples"] = StrCat(text_.samples.count);
       p.recipe["calibration.context"] = StrCat(text_.samples.context);
+      if (o_.distill_steps) {
+        p.recipe["distill.steps"] = StrCat(o_.distill_steps);
+        p.recipe["distill.rate"] = StrCat(o_.distill_rate);
+      }
     }
     for (const std::string& pass : o_.passes.disable) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
     p.licence = companions_.licence;

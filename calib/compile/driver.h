@@ -30,6 +30,8 @@ struct CompileOptions {
   // Text to calibrate on (calib/calibrate); empty: round to nearest.
   std::string calibrate;
   int64_t samples = 128, context = 512;
+  int64_t distill_steps = 0;          // of calib/grad/distill.h, after the codes are chosen
+  double distill_rate = 2e-4;
   int threads = 1;
   bool tokenizer = true;              // false: leave it out; the artifact takes token ids only
   std::string tool_version;           // for the provenance

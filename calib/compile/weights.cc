@@ -74,9 +74,11 @@ Status PadTo(uint64_t offset, ArtifactWriter& writer) {
 
 }  // namespace
 
-Status WriteWeights(const plan::ProgramPlan& plan, std::span<const passes::OwnedCodes> codes, ThreadPool& pool,
-                    const WeightsProgress& progress, ArtifactWriter& writer) {
+Status WriteWeights(const plan::ProgramPlan& plan, const Trained& values, ThreadPool& pool, const WeightsProgress& progress,
+                    ArtifactWriter& writer) {
+  const auto& [codes, vectors] = values;
   HST_CHECK(codes.empty() || codes.size() == plan.tensors.size());
+  HST_CHECK(vectors.empty() || vectors.size() == plan.tensors.size());
   std::vector<std::vector<float>> rows(static_cast<size_t>(pool.threads()));
   std::vector<std::byte> packed;
   HST_RETURN_IF_ERROR(writer.BeginSection(SectionKind::kWeights, kPageAlignment));
@@ -86,6 +88,8 @@ Status WriteWeights(const plan::ProgramPlan& plan, std::span<const passes::Owned
     packed.assign(tensor.bytes, std::byte{0});
     if (!codes.empty() && !codes[i].codes.empty()) {
       HST_RETURN_IF_ERROR(PackCodes(tensor.scheme, tensor.n, tensor.k, codes[i].View(), packed).Annotate(StrCat("weight \"", tensor.name, "\"")));
+    } else if (!vectors.empty() && !vectors[i].empty()) {
+      HST_RETURN_IF_ERROR(PackFloats(tensor.scheme, tensor.n, tensor.k, vectors[i], packed).Annotate(StrCat("weight \"", tensor.name, "\"")));
     } else {
       HST_RETURN_IF_ERROR(PackTensor(tensor, pool, rows, packed));
     }

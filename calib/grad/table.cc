@@ -1,10 +1,11 @@
+// The rows of grad.def as a table.
 #include "calib/grad/backward.h"
 
 namespace hasten::calib {
 namespace {
 
 constexpr BackwardInfo kBackwards[] = {
-#define HST_BACKWARD(op, fn) {#op, fn},
+#define HST_BACKWARD(op, fn, reads) {#op, fn, BackwardReads::reads},
 #include "calib/grad/grad.def"
 #undef HST_BACKWARD
 };

@@ -53,6 +53,19 @@ TEST(Calibrate, TheSameBytesWithAnyNumberOfThreads) {
   }
 }
 
+TEST(Calibrate, DistillationChangesValuesAndTheSameWithAnyNumberOfThreads) {
+  const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
+  ASSERT_EQ(Compile(folder + "/plain.hst", text).status, 0);
+  for (const std::string threads : {"1", "2", "4"}) {
+    const std::string out = folder + "/" + threads + ".hst";
+    ASSERT_EQ(Compile(out, text, {"--distill-steps", "7", "--threads", threads}).status, 0);
+    EXPECT_FALSE(std::ifstream(out + ".distill").good()) << "a checkpoint that nobody needs stays";
+  }
+  EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/2.hst"));
+  EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/4.hst"));
+  EXPECT_FALSE(Bytes(folder + "/1.hst") == Bytes(folder + "/plain.hst"));
+}
+
 TEST(Calibrate, TheArtifactNamesEveryDocument) {
   const std::string folder = FreshFolder();
   const std::string lines = nlohmann::json{{"text", "  " + Text() + "\n"}}.dump() + "\n\n" + nlohmann::json{{"text", "Another one."}}.dump() + "\n";
