@@ -16,26 +16,42 @@ namespace hasten::cli {
 namespace {
 
 struct CompileCommand {
-  std::string model, output, calibrate;
-  int64_t samples = 128, context = 512, distill_steps = 0;
-  double distill_rate = 2e-4;
+  std::string model, output, calibrate, recipe;
+  int64_t samples = 0, context = 512, distill_steps = 0, activation_group = 64;
+  double budget_mb = 0;
+  std::string effort = "standard";
   PrecisionOptions precision;
   int threads = 0;
   bool json = false, no_tokenizer = false;
   PassOptions passes;
 };
 
+// Of a recipe's file, else of the options beside it.
+Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
+  calib::Recipe recipe;
+  if (!c.recipe.empty()) {
+    HST_ASSIGN_OR_RETURN(recipe, calib::ReadRecipe(c.recipe));
+    if (!c.calibrate.empty() && !recipe.calibration) return UsageError("--calibrate: ", c.recipe, " rounds to nearest; a recipe that calibrates has a table [calibration]");
+    if (!c.calibrate.empty()) recipe.calibration->text = c.calibrate;
+    return recipe;
+  }
+  HST_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(c.precision));
+  recipe.weights = precision.weights, recipe.head = precision.head, recipe.embed = precision.embed, recipe.kv = precision.kv;
+  recipe.activation_group = c.activation_group;
+  recipe.tokenizer = !c.no_tokenizer;
+  recipe.disable_passes = c.passes.disable;
+  recipe.effort = c.effort;
+  if (c.budget_mb > 0) recipe.budget = static_cast<uint64_t>(c.budget_mb * 1e6);
+  if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples ? std::optional(c.samples) : std::nullopt, .context = c.context, .distill_steps = c.distill_steps};
+  return recipe;
+}
+
 Result<calib::CompileOptions> OptionsOf(const CompileCommand& c, const Context& context) {
   calib::CompileOptions options;
   options.model = c.model;
   options.output = c.output;
-  HST_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(c.precision));
-  options.weights = precision.weights, options.head = precision.head, options.embed = precision.embed, options.kv = precision.kv;
-  options.calibrate = c.calibrate;
-  options.samples = c.samples, options.context = c.context;
-  options.distill_steps = c.distill_steps, options.distill_rate = c.distill_rate;
+  HST_ASSIGN_OR_RETURN(options.recipe, RecipeOf(c));
   options.threads = ThreadsOf(c.threads);
-  options.tokenizer = !c.no_tokenizer;
   options.tool_version = HASTEN_VERSION;
   HST_ASSIGN_OR_RETURN(options.passes, RunOptionsOf(c.passes, context.interrupted));
   options.cancel = context.interrupted;
@@ -48,10 +64,11 @@ Status PrintReport(const CompileCommand& c, const calib::CompileReport& r, doubl
     report["artifact"] = c.output;
     report["artifact_bytes"] = r.artifact_bytes;
     report["source_bytes"] = r.source_bytes;
-    report["weights"] = GetScheme(r.weights).name;
-    report["head"] = GetScheme(r.head).name;
-    report["embed"] = GetScheme(r.embed).name;
-    report["kv"] = calib::KvName(r.kv);
+    report["weights"] = GetScheme(r.recipe.weights).name;
+    report["head"] = GetScheme(*r.recipe.head).name;
+    report["embed"] = GetScheme(*r.recipe.embed).name;
+    report["kv"] = calib::KvName(*r.recipe.kv);
+    report["rules"] = r.recipe.rules.size();
     report["layers"] = r.layers;
     report["instructions"] = r.instructions;
     report["tensors"] = r.tensors;
@@ -62,7 +79,8 @@ Status PrintReport(const CompileCommand& c, const calib::CompileReport& r, doubl
   }
   if (c.passes.stats) Note(passes::StatsTable(r.passes));
   return WriteOut(StrCat(c.output, ": ", HumanBytes(r.artifact_bytes), " from ", HumanBytes(r.source_bytes), ", weights ",
-                         GetScheme(r.weights).name, ", head ", GetScheme(r.head).name, ", KV cache ", calib::KvName(r.kv), ", ", r.layers,
+                         GetScheme(r.recipe.weights).name, ", head ", GetScheme(*r.recipe.head).name,
+                         r.recipe.rules.empty() ? "" : StrCat(", ", r.recipe.rules.size(), " rules for tensors"), ", KV cache ", calib::KvName(*r.recipe.kv), ", ", r.layers,
                          " layers, ", r.instructions, " instructions; checked against the original: cosine ",
                          Fixed(r.agreement, 4), "\n"));
 }
@@ -90,21 +108,30 @@ Action AddCompile(CLI::App& app) {
   app.add_option("model", c->model, "A folder with model.onnx and tokenizer.json, or an .onnx file")->required()->type_name("MODEL");
   app.add_option("-o,--output", c->output, "The artifact to write")->required()->type_name("out.hst");
   AddPrecisionOptions(app, c->precision);
+  app.add_option("--activation-group", c->activation_group, "Inputs that share a scale when rounded to INT8: 32, 64, 128; at most the weights' [64]")
+      ->check(CLI::IsMember({32, 64, 128}))->type_name("N")->group("Precision");
+  CLI::Option* recipe = app.add_option("--recipe", c->recipe, "A file that says all of this, and rules for single tensors (hasten inspect --recipe prints one)")
+                            ->type_name("FILE");
   CLI::Option* calibrate =
       app.add_option("--calibrate", c->calibrate, "Text (or .jsonl with \"text\") to quantize by, instead of rounding to nearest")->type_name("FILE");
-  app.add_option("--samples", c->samples, "Samples of the calibration text [128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+  app.add_option("--samples", c->samples, "Samples of the calibration text [by --effort: 128, fast 12]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
   app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
-  app.add_option("--distill-steps", c->distill_steps, "Steps that move the scales and norms towards the original's logits, a sample each [0]")
+  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [0]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
-  app.add_option("--distill-rate", c->distill_rate, "Their learning rate, relative to the values [0.0002]")
-      ->check(CLI::Range(0.0, 1.0))->type_name("R")->needs(calibrate);
+  app.add_option("--effort", c->effort, "fast, standard or max: time that calibration may take [standard]")->check(CLI::IsMember({"fast", "standard", "max"}))
+      ->type_name("EFFORT")->needs(calibrate);
+  CLI::Option* budget = app.add_option("--budget-mb", c->budget_mb, "Bytes of the artifact, in millions: chooses a scheme for every tensor")
+                            ->check(CLI::Range(1e-3, 1e9))->type_name("N")->needs(calibrate);
+  for (const char* name : {"--weights", "--head", "--embed"}) budget->excludes(app.get_option(name));
   app.add_flag("--no-tokenizer", c->no_tokenizer, "Leave the tokenizer out; the artifact takes token ids only");
   app.add_option("--threads", c->threads, "Threads [one a core]; the bytes of the result do not depend on it")
       ->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   AddPassOptions(app, c->passes);
+  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--samples", "--context", "--distill-steps", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
+    recipe->excludes(app.get_option(name));
   app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
   return [c](const Context& context) { return Run(*c, context); };
 }

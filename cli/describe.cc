@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "calib/compile/model_info.h"
 #include "runtime/base/sha256.h"
 #include "runtime/format/model_info_generated.h"
 #include "runtime/format/program_generated.h"
@@ -41,12 +42,17 @@ Json Sections(const ArtifactFile& file) {
   return sections;
 }
 
-Json Tensors(const fb::Program& program) {
+Json Tensors(const fb::Program& program, const fb::Provenance* made) {
+  const auto* methods = made ? made->tensor_methods() : nullptr;
+  const auto* errors = made ? made->tensor_errors() : nullptr;
   Json tensors = Json::array();
   if (!program.tensors()) return tensors;
-  for (const fb::Tensor* t : *program.tensors()) {
+  for (flatbuffers::uoffset_t i = 0; i < program.tensors()->size(); ++i) {
+    const fb::Tensor* t = program.tensors()->Get(i);
     const std::string scheme = IsValidScheme(t->scheme()) ? std::string(GetScheme(static_cast<Scheme>(t->scheme())).name) : "unknown";
     tensors.push_back({{"name", Text(t->name())}, {"scheme", scheme}, {"shape", {t->n(), t->k()}}, {"bytes", t->bytes()}});
+    if (methods && i < methods->size()) tensors.back()["method"] = calib::MethodName(methods->Get(i));
+    if (errors && i < errors->size()) tensors.back()["error"] = errors->Get(i);
   }
   return tensors;
 }
@@ -104,7 +110,7 @@ Json ProvenanceOf(const fb::ModelInfo& info) {
   Json documents = Json::array();
   if (const auto* all = p->calibration_documents())
     for (size_t i = 0; i + sizeof(Sha256Digest) <= all->size(); i += sizeof(Sha256Digest)) documents.push_back(HexDigest({all->data() + i, sizeof(Sha256Digest)}));
-  return {{"tool_version", Text(p->tool_version())}, {"architecture", Text(p->architecture())}, {"recipe", recipe},
+  return {{"tool_version", Text(p->tool_version())}, {"architecture", Text(p->architecture())}, {"recipe", recipe}, {"recipe_toml", Text(p->recipe_toml())},
           {"calibration_documents", documents},
           {"source_sha256", Hex(p->source_digest())}, {"calibration_sha256", Hex(p->calibration_digest())},
           {"licence", Text(p->licence())}};
@@ -130,7 +136,7 @@ nlohmann::ordered_json Describe(const ArtifactFile& file) {
   report["card"] = Text(file.model_info().card());
   report["sections"] = Sections(file);
   report["layers"] = Layers(program);
-  report["tensors"] = Tensors(program);
+  report["tensors"] = Tensors(program, file.model_info().provenance());
   report["instructions"] = Instructions(program);
   return report;
 }

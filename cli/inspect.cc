@@ -38,6 +38,18 @@ std::string TensorSummary(const Json& report) {
   return table.Text();
 }
 
+// A tensor a row: its name comes from a file, and is cleaned.
+std::string TensorTable(const Json& report) {
+  TextTable table;
+  table.Row({"tensor", "shape", "scheme", "bytes", "method", "error"});
+  for (const Json& t : report["tensors"]) {
+    if (t["shape"][0] == 1) continue;   // norms and biases
+    table.Row({report::Clean(t["name"].get<std::string>()), StrCat(Show(t["shape"][0]), " x ", Show(t["shape"][1])), Show(t["scheme"]), WithCommas(t["bytes"]),
+               t.contains("method") ? Show(t["method"]) : "", t.contains("error") && t["error"].is_number() ? Fixed(t["error"].get<double>(), -1) : ""});
+  }
+  return table.Text();
+}
+
 std::string InstructionSummary(const Json& report) {
   std::map<std::string, int> counts;
   for (const Json& i : report["instructions"]) ++counts[i["op"].get<std::string>()];
@@ -84,7 +96,7 @@ std::string Summary(const Json& report) {
   for (const Json& s : report["sections"]) {
     sections.Row({Show(s["name"]), Show(s["offset"]), WithCommas(s["bytes"]), Show(s["sha256"]).substr(0, 16)});
   }
-  return StrCat(head.Text(), "\n", CardSummary(report["card"].get<std::string>()), "\n", sections.Text(), "\n", TensorSummary(report));
+  return StrCat(head.Text(), "\n", CardSummary(report["card"].get<std::string>()), "\n", sections.Text(), "\n", TensorSummary(report), "\n", TensorTable(report));
 }
 
 }  // namespace
@@ -92,14 +104,21 @@ std::string Summary(const Json& report) {
 Action AddInspect(CLI::App& app) {
   struct Options {
     std::string artifact;
-    bool json = false;
+    bool json = false, recipe = false;
   };
   const auto o = std::make_shared<Options>();
   app.add_option("artifact", o->artifact, "The artifact")->required()->type_name("out.hst");
-  app.add_flag("--json", o->json, "Print everything as JSON: every section, layer, tensor and instruction");
+  CLI::Option* json = app.add_flag("--json", o->json, "Print everything as JSON: every section, layer, tensor and instruction");
+  app.add_flag("--recipe", o->recipe, "Print the recipe that reproduces it, for hasten compile --recipe")->excludes(json);
   return [o](const Context&) -> Result<int> {
     HST_ASSIGN_OR_RETURN(const std::shared_ptr<const ArtifactFile> file, ArtifactFile::Open(o->artifact));
     const Json report = Describe(*file);
+    if (o->recipe) {
+      const Json& made = report["provenance"];
+      if (!made.is_object() || made["recipe_toml"] == "") return BadInput(o->artifact, ": holds no recipe");
+      HST_RETURN_IF_ERROR(WriteOut(made["recipe_toml"].get<std::string>()));
+      return 0;
+    }
     HST_RETURN_IF_ERROR(WriteOut(o->json ? report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : Summary(report)));
     return 0;
   };

@@ -1,6 +1,6 @@
 #include "cli/precision.h"
 
-#include "calib/compile/driver.h"
+#include "calib/recipe/recipe.h"
 
 namespace hasten::cli {
 namespace {
@@ -9,9 +9,8 @@ Result<Scheme> SchemeOr(const std::string& name, Scheme fallback) { return name.
 
 Result<KvType> KvOr(const std::string& name, KvType fallback) {
   if (name.empty()) return fallback;
-  for (const KvType type : {KvType::kI8, KvType::kF16, KvType::kF32})
-    if (name == calib::KvName(type)) return type;
-  return UsageError("--kv ", name, ": the cache is int8, fp16 or fp32");
+  Result<KvType> kv = calib::ParseKv(name);
+  return kv.ok() ? kv : Result<KvType>(std::move(kv).status().Annotate("--kv"));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kBarWidth = 30;
 constexpr auto kRedrawEvery = std::chrono::milliseconds(100);
+constexpr auto kLogEvery = std::chrono::milliseconds(60'000);
 
 double SecondsSince(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -85,21 +86,23 @@ void Progress::Stage(std::string_view name) {
 }
 
 void Progress::Update(uint64_t done, uint64_t total) {
-  if (quiet_ || !terminal_ || std::chrono::steady_clock::now() - drawn_ < kRedrawEvery) return;
+  if (quiet_ || std::chrono::steady_clock::now() - drawn_ < (terminal_ ? kRedrawEvery : kLogEvery)) return;
   Draw(done, total);
 }
 
 void Progress::Draw(uint64_t done, uint64_t total) {
   drawn_ = std::chrono::steady_clock::now();
   if (total == 0) {
-    std::fprintf(stderr, "\r\033[K%s ...", stage_.c_str());
+    if (terminal_) std::fprintf(stderr, "\r\033[K%s ...", stage_.c_str());
   } else {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
     const int full = static_cast<int>(std::lround(share * kBarWidth));
     const double seconds = SecondsSince(began_);
-    std::fprintf(stderr, "\r\033[K%s [%s%s] %3.0f %%  %.0f s", stage_.c_str(), std::string(static_cast<size_t>(full), '#').c_str(),
+    if (!terminal_) std::fprintf(stderr, "%s %.0f %%, %.0f s", stage_.c_str(), 100 * share, seconds);
+    else std::fprintf(stderr, "\r\033[K%s [%s%s] %3.0f %%  %.0f s", stage_.c_str(), std::string(static_cast<size_t>(full), '#').c_str(),
                  std::string(static_cast<size_t>(kBarWidth - full), '.').c_str(), 100 * share, seconds);
     if (share > 0 && seconds > 2) std::fprintf(stderr, ", about %.0f s left", seconds / share - seconds);
+    if (!terminal_) std::fputc('\n', stderr);
   }
   std::fflush(stderr);
 }

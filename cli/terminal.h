@@ -1,5 +1,5 @@
 // What the command writes: data to stdout, progress to stderr. A bar is drawn
-// on a terminal only; a log gets one line a stage.
+// on a terminal only; a log gets one line a stage, and one a minute of a long one.
 #pragma once
 
 #include <chrono>

@@ -1,183 +1,165 @@
 #include "calib/calibrate/calibrate.h"
 
-#include <algorithm>
 #include <memory>
-#include <new>
-#include <set>
-#include <unordered_map>
 #include <utility>
 
 #include "calib/calibrate/observe.h"
-#include "calib/eval/reference.h"
-#include "compiler/interp/gemm.h"
-#include "compiler/interp/interp.h"
-#include "passes/recognize/roles.h"
-#include "runtime/quant/layout.h"
+#include "calib/calibrate/rounded_ops.h"
+#include "calib/calibrate/walk.h"
 
 namespace hasten::calib {
 namespace {
 
 using ir::Node;
 using ir::Tensor;
-using ir::Value;
-
-// The nodes whose results some linear reads: the rest (the logits) is not computed.
-std::set<const Node*> NeededNodes(const ir::Graph& graph) {
-  std::set<const Node*> needed;
-  for (auto it = graph.nodes().rbegin(); it != graph.nodes().rend(); ++it) {
-    const Node& node = **it;
-    if (node.op != "linear" && !needed.contains(&node)) continue;
-    for (const Value* v : node.inputs())
-      if (v && v->def()) needed.insert(v->def());
-  }
-  return needed;
-}
-
-// W^ [n][k] of codes.
-std::vector<float> Decode(const plan::TensorPlan& t, const passes::OwnedCodes& c) {
-  const PackedLayout l = LayoutOf(t.scheme, t.n, t.k);
-  std::vector<float> w(static_cast<size_t>(t.n * t.k));
-  for (int64_t r = 0; r < t.n; ++r)
-    for (int64_t i = 0; i < t.k; ++i) {
-      const size_t g = static_cast<size_t>(r * l.groups + i / l.group), at = static_cast<size_t>(r * t.k + i);
-      w[at] = c.scale[g] * static_cast<float>(c.codes[at] - (c.zero.empty() ? 0 : c.zero[g]));
-    }
-  return w;
-}
-
-struct Sample {
-  std::unordered_map<const Value*, Tensor> live;
-  Status status;
-};
 
 class Calibration {
  public:
   Calibration(ir::Graph& graph, const plan::ProgramPlan& plan, const CalibrateOptions& options, ThreadPool& pool)
-      : graph_(graph), plan_(plan), o_(options), pool_(pool), codes_(plan.tensors.size()), needed_(NeededNodes(graph)) {}
+      : graph_(graph), plan_(plan), o_(options), pool_(pool), codes_(plan.tensors.size()), ops_(graph, plan, codes_) {}
 
-  Result<std::vector<passes::OwnedCodes>> Run(const Chunks& chunks) {
-    HST_RETURN_IF_ERROR(Begin(chunks));
-    std::vector<const plan::InstrPlan*> linears;   // in the order of the graph's
-    for (const plan::InstrPlan& in : plan_.instrs)
-      if (in.kind == plan::InstrKind::kLinear) linears.push_back(&in);
-    size_t next = 0;
+  Result<std::vector<passes::OwnedCodes>> Run(const Chunks& samples) {
+    if (o_.checkpoint) codes_ = o_.checkpoint->found();
+    HST_RETURN_IF_ERROR(TablesFirst(samples));
+    HST_ASSIGN_OR_RETURN(walk_, Walk::Create(graph_, samples, OptionsFor(Ways()), pool_));
+    const uint64_t total = Work(nullptr);
     for (const auto& node : graph_.nodes()) {
+      if (node->op != "linear") continue;
       if (o_.cancel && *o_.cancel) return Status(Code::kCancelled, "interrupted");
-      if (node->op == "linear") {
-        HST_CHECK(next < linears.size());
-        HST_RETURN_IF_ERROR(Linear(*node, *linears[next++]));
-        if (o_.update) o_.update(next, linears.size());
-      } else if (needed_.contains(node.get())) {
-        HST_RETURN_IF_ERROR(ForSamples([&](size_t i, interp::Interpreter& interpreter) { return Evaluate(*node, interpreter, samples_[i]); }));
-      }
-      Release(*node);
+      HST_RETURN_IF_ERROR(Stop(*node));
+      if (o_.update) o_.update(Work(node.get()), total);
     }
-    HST_CHECK(next == linears.size());
     return std::move(codes_);
   }
 
  private:
-  Status Begin(const Chunks& chunks) {
-    interp::RunOptions options;
-    options.compute_fp32 = true;
-    options.cancel = o_.cancel;
-    options.max_steps = UINT64_MAX;   // the samples are the user's own, and the nodes of all share it
-    for (int i = 0; i < pool_.threads(); ++i) {
-      HST_ASSIGN_OR_RETURN(interpreters_.emplace_back(), interp::Interpreter::Create(options));
+  bool Asymmetric() const { return o_.gptaq.strength != 0; }
+  std::vector<Way> Ways() const {
+    return Asymmetric() ? std::vector<Way>{Way::kOriginal, Way::kQuantized} : std::vector<Way>{Way::kQuantized};
+  }
+
+  WalkOptions OptionsFor(std::vector<Way> ways) const { return {std::move(ways), o_.resident_bytes, o_.folder, o_.cancel}; }
+
+  // Multiply-adds of a token up to and with a node, or of all: the products of the
+  // ways, H and C.
+  uint64_t Work(const Node* last) const {
+    int64_t work = 0;
+    for (const auto& node : graph_.nodes()) {
+      if (node->op == "linear") {
+        const plan::TensorPlan& t = plan_.tensors[static_cast<size_t>(ops_.InstrOf(*node).tensor)];
+        work += 2 * (t.n + t.k) * t.k;
+      }
+      if (node.get() == last) break;
     }
-    HST_ASSIGN_OR_RETURN(const recognize::Roles roles, recognize::AssignRoles(graph_));
-    samples_.resize(static_cast<size_t>(chunks.count));
-    rows_.resize(samples_.size());
-    for (int64_t s = 0; s < chunks.count; ++s) {
-      HST_ASSIGN_OR_RETURN(std::vector<Tensor> inputs, SequenceInputs(graph_, roles, chunks.At(s)));
-      for (size_t i = 0; i < inputs.size(); ++i) samples_[static_cast<size_t>(s)].live[graph_.inputs()[i]] = std::move(inputs[i]);
-    }
-    for (const auto& node : graph_.nodes())
-      for (const Value* v : node->inputs())
-        if (v) last_[v] = node.get();
-    return {};
+    return static_cast<uint64_t>(work);
   }
 
-  // One interpreter of one thread for each share of the samples: what it computes
-  // does not depend on the other threads, and its buffers stay its own.
-  template <class F>
-  Status ForSamples(const F& f) {
-    const int64_t shares = pool_.threads();
-    pool_.Run(shares, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t share = begin; share < end; ++share)
-        for (size_t i = static_cast<size_t>(share); i < samples_.size(); i += static_cast<size_t>(shares)) {
-          try {
-            samples_[i].status = f(i, *interpreters_[static_cast<size_t>(share)]);
-          } catch (const std::bad_alloc&) {   // must not leave the pool's thread
-            samples_[i].status = ResourceError("calibration: out of memory; give fewer --samples");
-          }
-        }
-    });
-    for (Sample& s : samples_) HST_RETURN_IF_ERROR(std::move(s.status));
-    return {};
-  }
-
-  static Status Evaluate(const Node& node, interp::Interpreter& interpreter, Sample& sample) {
-    std::vector<Tensor> operands;
-    for (const Value* v : node.inputs()) {
-      if (!v) operands.emplace_back();
-      else if (v->is_weight()) operands.push_back(v->weight());
-      else operands.push_back(sample.live.at(v));
-    }
-    HST_ASSIGN_OR_RETURN(std::vector<Tensor> made, interpreter.EvalNode(node, operands));
-    for (size_t i = 0; i < made.size(); ++i)
-      if (!node.output(i)->users().empty()) sample.live[node.output(i)] = std::move(made[i]);
-    return {};
-  }
-
-  void Release(const Node& node) {
-    const Status done = ForSamples([&](size_t i, interp::Interpreter&) {
-      for (const Value* v : node.inputs())
-        if (v && last_.at(v) == &node) samples_[i].live.erase(v);
-      return Status();
-    });
-    HST_CHECK(done.ok());
-  }
-
-  Status Linear(const Node& node, const plan::InstrPlan& in) {
+  // A linear that still has no codes gets some.
+  Status Stop(const Node& node) {
+    const plan::InstrPlan& in = ops_.InstrOf(node);
     const plan::TensorPlan& tensor = plan_.tensors[static_cast<size_t>(in.tensor)];
-    passes::OwnedCodes& codes = codes_[static_cast<size_t>(in.tensor)];
-    if (!GetScheme(tensor.scheme).integer) {
-      if (!needed_.contains(&node)) return {};
-      return ForSamples([&](size_t i, interp::Interpreter& interpreter) { return Evaluate(node, interpreter, samples_[i]); });
+    if (GetScheme(tensor.scheme).integer && codes_[static_cast<size_t>(in.tensor)].codes.empty()) {
+      HST_RETURN_IF_ERROR(Advance(node));
+      HST_RETURN_IF_ERROR(Observe(node, in, tensor.k, true));
+      HST_RETURN_IF_ERROR(Quantize(in.tensor));
     }
-    const int64_t group = plan_.buffers[static_cast<size_t>(in.a.buffer)].group;
-    HST_RETURN_IF_ERROR(ForSamples([&](size_t i, interp::Interpreter&) -> Status {
-      const Tensor& x = samples_[i].live.at(node.input(0));
-      rows_[i].assign(x.data<float>(), x.data<float>() + x.elements());
-      if (RoundActivations(x.elements() / tensor.k, tensor.k, group, rows_[i].data())) return {};
-      return BadInput("calibration: the inputs of node \"", node.loc, "\" are not all finite");
-    }));
-    const int64_t rows = static_cast<int64_t>(rows_[0].size()) / tensor.k;
-    if (codes.codes.empty()) {   // else shared with a linear before
-      std::vector<float> w(static_cast<size_t>(tensor.n * tensor.k));
-      tensor.GatherRows(0, tensor.n, w.data());
-      SumHessian(rows_, rows, tensor.k, pool_, &hessian_);
-      double error = 0;
-      HST_RETURN_IF_ERROR(passes::QuantizeGptq(tensor.scheme, tensor.n, tensor.k, w, hessian_, o_.gptq, pool_, &codes, &error)
-                              .Annotate(StrCat("weight \"", tensor.name, "\"")));
-    }
-    return needed_.contains(&node) ? Product(node, tensor, rows, Decode(tensor, codes)) : Status();
+    if (walk_->Needs(node)) ops_.Remember(node);
+    return {};
   }
 
-  Status Product(const Node& node, const plan::TensorPlan& tensor, int64_t rows, const std::vector<float>& w) {
-    const std::vector<float> bias = node.input(1) ? node.input(1)->weight().ToFloats() : std::vector<float>();
-    return ForSamples([&](size_t i, interp::Interpreter&) -> Status {
-      std::vector<int64_t> dims = samples_[i].live.at(node.input(0)).dims();
-      dims.back() = tensor.n;
-      HST_ASSIGN_OR_RETURN(Tensor y, Tensor::Uninitialized(DType::kF32, std::move(dims)));
-      float* out = y.mutable_data<float>();
-      interp::GemmSerial({rows_[i].data(), w.data(), out, rows, tensor.n, tensor.k, tensor.k, tensor.k, tensor.n, false, true});
-      for (int64_t r = 0; !bias.empty() && r < rows; ++r)
-        for (int64_t c = 0; c < tensor.n; ++c) out[r * tensor.n + c] += bias[static_cast<size_t>(c)];
-      samples_[i].live[node.output()] = std::move(y);
-      return {};
-    });
+  Status Advance(const Node& node) {
+    HST_RETURN_IF_ERROR(walk_->AdvanceTo(node, [this](const Node& n, std::span<const Tensor> operands, interp::Interpreter& interpreter) {
+      return ops_.Evaluate(n, operands, interpreter);
+    }));
+    ops_.Forget();
+    return {};
+  }
+
+  // H and C of the linear's inputs, a few samples at a time.
+  Status Observe(const Node& node, const plan::InstrPlan& in, int64_t k, bool quantized) {
+    constexpr int64_t kBatch = 8;
+    const bool cross = quantized && Asymmetric();
+    hessian_.assign(static_cast<size_t>(k * k), 0.0);
+    cross_.assign(cross ? hessian_.size() : 0, 0.0);
+    rounded_.resize(kBatch), missed_.resize(cross ? kBatch : 0);
+    for (int64_t first = 0; first < walk_->samples(); first += kBatch) {
+      const int64_t count = std::min(kBatch, walk_->samples() - first);
+      Status status[kBatch];
+      pool_.Run(count, 1, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i) {
+          std::vector<float>& rounded = rounded_[static_cast<size_t>(i)];
+          status[i] = Inputs(node, in, first + i, quantized ? Way::kQuantized : Way::kOriginal, k, &rounded);
+          if (cross && status[i].ok()) status[i] = Missed(node, first + i, rounded, &missed_[static_cast<size_t>(i)]);
+        }
+      });
+      for (int64_t i = 0; i < count; ++i) HST_RETURN_IF_ERROR(std::move(status[i]));
+      const std::span<const std::vector<float>> x(rounded_.data(), static_cast<size_t>(count));
+      AddHessian(x, k, pool_, &hessian_);
+      if (cross) AddCross({missed_.data(), x.size()}, x, k, pool_, &cross_);
+    }
+    return {};
+  }
+
+  // x^, a linear's inputs of one sample as rounded to INT8.
+  Status Inputs(const Node& node, const plan::InstrPlan& in, int64_t sample, Way way, int64_t k, std::vector<float>* x) const {
+    HST_ASSIGN_OR_RETURN(const Tensor value, walk_->At(sample, way, node.input(0)));
+    x->assign(value.data<float>(), value.data<float>() + value.elements());
+    if (RoundActivations(value.elements() / k, k, ops_.ActivationGroup(in), x->data())) return {};
+    return BadInput("calibration: the inputs of node \"", node.loc, "\" are not all finite");
+  }
+
+  // x - x^.
+  Status Missed(const Node& node, int64_t sample, const std::vector<float>& rounded, std::vector<float>* missed) const {
+    HST_ASSIGN_OR_RETURN(const Tensor original, walk_->At(sample, Way::kOriginal, node.input(0)));
+    missed->resize(rounded.size());
+    for (size_t j = 0; j < rounded.size(); ++j) (*missed)[j] = original.data<float>()[j] - rounded[j];
+    return {};
+  }
+
+  Status Quantize(int at) {
+    const plan::TensorPlan& tensor = plan_.tensors[static_cast<size_t>(at)];
+    passes::OwnedCodes codes;
+    HST_RETURN_IF_ERROR(MakeCodes(tensor, &codes).Annotate(StrCat("weight \"", tensor.name, "\"")));
+    if (o_.checkpoint) HST_RETURN_IF_ERROR(o_.checkpoint->Append(static_cast<size_t>(at), codes));
+    codes_[static_cast<size_t>(at)] = std::move(codes);
+    return {};
+  }
+
+  Status MakeCodes(const plan::TensorPlan& tensor, passes::OwnedCodes* codes) {
+    std::vector<float> w(static_cast<size_t>(tensor.n * tensor.k));
+    tensor.GatherRows(0, tensor.n, w.data());
+    const double energy = OutputEnergy(tensor.n, tensor.k, w, hessian_, pool_);
+    if (!cross_.empty()) {
+      std::vector<double> h = hessian_;
+      HST_RETURN_IF_ERROR(passes::CorrectForInputs(tensor.n, tensor.k, h, cross_, o_.gptaq, pool_, w));
+    }
+    std::vector<double> h = hessian_;
+    double error = 0;
+    HST_RETURN_IF_ERROR(passes::QuantizeGptq(tensor.scheme, tensor.n, tensor.k, w, h, o_.gptq, pool_, codes, &error));
+    HST_RETURN_IF_ERROR(passes::Descend(tensor.scheme, tensor.n, tensor.k, w, hessian_, o_.descent, pool_, codes));
+    std::vector<float> missed = Decode(tensor, *codes);
+    for (size_t i = 0; i < w.size(); ++i) missed[i] -= w[i];
+    codes->error = energy > 0 ? OutputEnergy(tensor.n, tensor.k, missed, hessian_, pool_) / energy : 0;
+    return {};
+  }
+
+  // A token table that is the head too is read long before the head's turn: its
+  // codes are made first, from the original's hidden states, so that all layers see
+  // the table they will have.
+  Status TablesFirst(const Chunks& samples) {
+    for (const auto& node : graph_.nodes()) {
+      if (node->op != "linear") continue;
+      const plan::InstrPlan& in = ops_.InstrOf(*node);
+      const plan::TensorPlan& tensor = plan_.tensors[static_cast<size_t>(in.tensor)];
+      bool table = false;
+      for (const plan::InstrPlan& p : plan_.instrs) table |= p.kind == plan::InstrKind::kEmbed && p.tensor == in.tensor;
+      if (!table || !GetScheme(tensor.scheme).zero_point || !codes_[static_cast<size_t>(in.tensor)].codes.empty()) continue;
+      HST_ASSIGN_OR_RETURN(walk_, Walk::Create(graph_, samples, OptionsFor({Way::kOriginal}), pool_));
+      HST_RETURN_IF_ERROR(walk_->AdvanceTo(*node, nullptr));
+      HST_RETURN_IF_ERROR(Observe(*node, in, tensor.k, false));
+      HST_RETURN_IF_ERROR(Quantize(in.tensor));
+    }
+    return {};
   }
 
   ir::Graph& graph_;
@@ -185,15 +167,25 @@ class Calibration {
   const CalibrateOptions& o_;
   ThreadPool& pool_;
   std::vector<passes::OwnedCodes> codes_;
-  std::set<const Node*> needed_;
-  std::unordered_map<const Value*, const Node*> last_;   // the last node that reads a value
-  std::vector<std::unique_ptr<interp::Interpreter>> interpreters_;
-  std::vector<Sample> samples_;
-  std::vector<std::vector<float>> rows_;   // of the linear at hand, by sample
-  std::vector<double> hessian_;
+  RoundedOps ops_;
+  std::unique_ptr<Walk> walk_;
+  std::vector<std::vector<float>> rounded_, missed_;   // of the linear at hand, a batch of samples
+  std::vector<double> hessian_, cross_;
 };
 
 }  // namespace
+
+Sha256Digest CheckpointKey(const Sha256Digest& model, const plan::ProgramPlan& plan, const Chunks& samples, const CalibrateOptions& options) {
+  Sha256 sha;
+  const auto add = [&](const auto& v) { sha.Update(&v, sizeof v); };
+  sha.Update(model.data(), model.size());
+  sha.Update(plan::SerializeProgram(plan));   // schemes, groups and the cache's type are in it
+  add(samples.context);
+  sha.Update(std::as_bytes(std::span(samples.tokens)));
+  add(options.gptaq.strength), add(options.gptaq.damping), add(options.gptq.damping);
+  add(options.descent.damping), add(options.descent.rounds), add(options.descent.scales);
+  return sha.Finish();
+}
 
 Result<std::vector<passes::OwnedCodes>> Calibrate(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples,
                                                   const CalibrateOptions& options, ThreadPool& pool) {

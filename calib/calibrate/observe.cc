@@ -23,24 +23,59 @@ bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x) {
   return true;
 }
 
-void SumHessian(std::span<const std::vector<float>> samples, int64_t rows, int64_t k, ThreadPool& pool, std::vector<double>* h) {
-  h->assign(static_cast<size_t>(k * k), 0.0);
-  constexpr int64_t kTile = 96;   // rows of H at once; fixed, since a product's bits depend on its sizes
+namespace {
+
+constexpr int64_t kTile = 96;   // rows of a sum at once; fixed, since a product's bits depend on its sizes
+
+// sum[r][c] += the sum of a_r b_c, for columns from the tile's first row on (the upper
+// triangle) or for all.
+void AddProducts(std::span<const std::vector<float>> a, std::span<const std::vector<float>> b, int64_t k, bool upper, ThreadPool& pool,
+                 std::vector<double>* sum) {
   pool.Run((k + kTile - 1) / kTile, 1, [&](int64_t begin, int64_t end, int) {
     std::vector<float> part;
     for (int64_t t = begin; t < end; ++t) {
-      const int64_t first = t * kTile, count = std::min(kTile, k - first), columns = k - first;   // the upper triangle
+      const int64_t first = t * kTile, count = std::min(kTile, k - first), from = upper ? first : 0, columns = k - from;
       part.resize(static_cast<size_t>(count * columns));
-      for (const std::vector<float>& x : samples) {
-        interp::GemmSerial({x.data() + first, x.data() + first, part.data(), count, columns, rows, k, k, columns, true, false});
+      for (size_t s = 0; s < a.size(); ++s) {
+        const int64_t rows = static_cast<int64_t>(a[s].size()) / k;
+        interp::GemmSerial({a[s].data() + first, b[s].data() + from, part.data(), count, columns, rows, k, k, columns, true, false});
         for (int64_t r = 0; r < count; ++r)
           for (int64_t c = 0; c < columns; ++c)
-            (*h)[static_cast<size_t>((first + r) * k + first + c)] += static_cast<double>(part[static_cast<size_t>(r * columns + c)]);
+            (*sum)[static_cast<size_t>((first + r) * k + from + c)] += static_cast<double>(part[static_cast<size_t>(r * columns + c)]);
       }
     }
   });
+}
+
+}  // namespace
+
+void AddHessian(std::span<const std::vector<float>> samples, int64_t k, ThreadPool& pool, std::vector<double>* h) {
+  AddProducts(samples, samples, k, true, pool, h);
   for (int64_t r = 0; r < k; ++r)
     for (int64_t c = 0; c < r; ++c) (*h)[static_cast<size_t>(r * k + c)] = (*h)[static_cast<size_t>(c * k + r)];
+}
+
+double OutputEnergy(int64_t n, int64_t k, std::span<const float> w, std::span<const double> h, ThreadPool& pool) {
+  constexpr int64_t kTile = 64;   // rows of W at once; fixed, as above
+  const std::vector<float> narrow(h.begin(), h.end());
+  std::vector<double> sums(static_cast<size_t>((n + kTile - 1) / kTile));
+  pool.Run(static_cast<int64_t>(sums.size()), 1, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> product(static_cast<size_t>(kTile * k));
+    for (int64_t t = begin; t < end; ++t) {
+      const float* rows = w.data() + t * kTile * k;
+      const int64_t count = std::min(kTile, n - t * kTile);
+      interp::GemmSerial({rows, narrow.data(), product.data(), count, k, k, k, k, k, false, false});
+      for (int64_t i = 0; i < count * k; ++i) sums[static_cast<size_t>(t)] += static_cast<double>(rows[i]) * product[static_cast<size_t>(i)];
+    }
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+void AddCross(std::span<const std::vector<float>> a, std::span<const std::vector<float>> b, int64_t k, ThreadPool& pool,
+              std::vector<double>* sum) {
+  AddProducts(a, b, k, false, pool, sum);
 }
 
 }  // namespace hasten::calib

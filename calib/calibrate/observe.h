@@ -14,9 +14,16 @@ namespace hasten::calib {
 // `quantize`), in place. False when a value is not finite.
 bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x);
 
-// h: [k][k], the sum of x x' over all rows of all samples, each [rows][k]. Products
+// h: [k][k] += the sum of x x' over all rows of all samples, each [rows][k]. Products
 // of one sample are summed in fp32, samples in fp64 and in order: the same bits
 // with any number of threads.
-void SumHessian(std::span<const std::vector<float>> samples, int64_t rows, int64_t k, ThreadPool& pool, std::vector<double>* h);
+void AddHessian(std::span<const std::vector<float>> samples, int64_t k, ThreadPool& pool, std::vector<double>* h);
+// sum: [k][k] += the sum of a b', in the same way.
+void AddCross(std::span<const std::vector<float>> a, std::span<const std::vector<float>> b, int64_t k, ThreadPool& pool,
+              std::vector<double>* sum);
+
+// trace(W H W'), w: [n][k]: what the loss of a quantizer is relative to. Products in
+// fp32, summed in fp64 and in order.
+double OutputEnergy(int64_t n, int64_t k, std::span<const float> w, std::span<const double> h, ThreadPool& pool);
 
 }  // namespace hasten::calib

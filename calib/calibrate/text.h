@@ -18,9 +18,11 @@ struct CalibrationText {
 };
 
 // `path` is split into documents as evaluation splits its text. At most `samples` of
-// `context` tokens, taken at equal distances, so that they cover the file. kBadInput with
-// file and line for no text, bytes that are no text (a NUL), lines of a .jsonl file that
-// are no document, and a text without one whole sample.
+// `context` tokens, each inside one document (those shorter than a sample are joined),
+// spread over the documents; what the tokenizer puts before and behind a text (BOS,
+// CLS, SEP) takes a sample's first and last place. kBadInput with file and line for no
+// text, bytes that are no text (a NUL), lines of a .jsonl file that are no document,
+// and a text without one whole sample.
 Result<CalibrationText> ReadCalibrationText(const std::string& path, const Tokenizer& tokenizer, int64_t samples, int64_t context);
 
 }  // namespace hasten::calib

@@ -1,9 +1,13 @@
 #include "calib/compile/driver.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <span>
 #include <utility>
 
+#include "calib/allocate/allocate.h"
+#include "calib/allocate/knapsack.h"
 #include "calib/calibrate/calibrate.h"
 #include "calib/calibrate/text.h"
 #include "calib/compile/companions.h"
@@ -12,6 +16,7 @@
 #include "calib/compile/round_trip.h"
 #include "calib/compile/weights.h"
 #include "calib/grad/distill.h"
+#include "calib/recipe/efforts.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/onnx/import.h"
 #include "compiler/plan/plan.h"
@@ -26,26 +31,47 @@ namespace {
 // One compilation, stage by stage.
 class Compilation {
  public:
-  Compilation(const CompileOptions& options, CompileReport& report) : o_(options), report_(report) {
-    report_.weights = o_.weights;
-    report_.head = o_.head.value_or(DefaultHead(o_.weights));
-    report_.embed = o_.embed.value_or(report_.head);
-    report_.kv = o_.kv.value_or(DefaultKv(o_.weights));
-  }
+  Compilation(const CompileOptions& options, CompileReport& report)
+      : o_(options), report_(report), recipe_(report.recipe = Resolved(options.recipe)) {}
 
   Status Run() {
+    HST_RETURN_IF_ERROR(CheckRecipe());
     // First, so that a target that cannot be written costs no time.
     HST_ASSIGN_OR_RETURN(writer_, ArtifactWriter::Create(o_.output, o_.cancel));
     HST_RETURN_IF_ERROR(Import());
     HST_RETURN_IF_ERROR(ReadText());   // before the work, so that bad text costs no time
     HST_RETURN_IF_ERROR(RunPasses());
+    HST_ASSIGN_OR_RETURN(pool_, ThreadPool::Create(o_.threads));
+    HST_RETURN_IF_ERROR(SpendBudget());
     HST_RETURN_IF_ERROR(Write());
     HST_RETURN_IF_ERROR(Check());
     HST_RETURN_IF_ERROR(Cancelled());
-    return writer_->Commit();
+    HST_RETURN_IF_ERROR(writer_->Commit());
+    if (checkpoint_) checkpoint_->Remove();
+    return {};
+  }
+
+  // Up to the sensitivities, and no artifact.
+  Status Measure(const MeasuredItems& f) {
+    HST_RETURN_IF_ERROR(CheckRecipe());
+    HST_RETURN_IF_ERROR(Import());
+    HST_RETURN_IF_ERROR(ReadText());
+    HST_RETURN_IF_ERROR(RunPasses());
+    HST_ASSIGN_OR_RETURN(pool_, ThreadPool::Create(o_.threads));
+    HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasuredItemsOfModel());
+    HST_ASSIGN_OR_RETURN(const uint64_t least, ArtifactBytes(RecipeOf(recipe_, items, std::vector<size_t>(items.size(), 0))));
+    return f(items, least - LeastBytes(items));
   }
 
  private:
+  Status CheckRecipe() const {
+    HST_RETURN_IF_ERROR(FindEffort(recipe_.effort).status());
+    if (!recipe_.budget) return {};
+    if (!recipe_.rules.empty()) return UsageError("a budget chooses the scheme of every tensor: leave out the budget, or the rules ([[tensor]])");
+    if (!recipe_.calibration) return UsageError("a budget is shared out by what each tensor costs on a text: give one by --calibrate");
+    return {};
+  }
+
   Status Cancelled() const {
     return o_.cancel && *o_.cancel ? Status(Code::kCancelled, "interrupted") : Status();
   }
@@ -61,7 +87,7 @@ class Compilation {
     for (const SourceFile& file : model_.files) report_.source_bytes += file.bytes.size();
     HST_ASSIGN_OR_RETURN(companions_, ReadCompanions(model_.folder));
     HST_ASSIGN_OR_RETURN(generation_, ReadGenerationDefaults(companions_.generation_config, companions_.config));
-    if (!o_.tokenizer) return {};
+    if (!recipe_.tokenizer) return {};
     if (companions_.tokenizer_json.empty()) {
       return BadInput(model_.folder.empty() ? "." : model_.folder, ": tokenizer.json is missing; put the model's own beside it, "
                       "or compile with --no-tokenizer and give token ids to run");
@@ -74,24 +100,56 @@ class Compilation {
   }
 
   Status ReadText() {
-    if (o_.calibrate.empty()) return {};
-    if (!o_.tokenizer) return UsageError("--calibrate needs the tokenizer that --no-tokenizer leaves out");
+    if (!recipe_.calibration) return {};
+    Calibrated& c = *recipe_.calibration;
+    if (c.text.empty()) return UsageError("the recipe calibrates, and names no text: give it by --calibrate, or by text under [calibration]");
+    if (!recipe_.tokenizer) return UsageError("--calibrate needs the tokenizer that --no-tokenizer (or the recipe) leaves out");
     HST_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Open(tokenizer_));
-    HST_ASSIGN_OR_RETURN(text_, ReadCalibrationText(o_.calibrate, *tokenizer, o_.samples, o_.context));
+    HST_ASSIGN_OR_RETURN(text_, ReadCalibrationText(c.text, *tokenizer, c.samples.value(), c.context));
+    const std::string digest = HexDigest(Sha256Of(std::as_bytes(std::span(text_.documents))));
+    if (!c.text_sha256.empty() && c.text_sha256 != digest)
+      return BadInput(c.text, ": is other text than the recipe was made with (documents' digest ", digest, ", the recipe's ", c.text_sha256, "); take text_sha256 out to use it");
+    // What the artifact keeps: no path, and the samples that there were.
+    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context, .distill_steps = c.distill_steps};
     return {};
+  }
+
+  // What shapes the graph that is calibrated.
+  Sha256Digest DigestInputs() const {
+    Sha256 sha;
+    const Sha256Digest source = DigestSource(model_);
+    sha.Update(source.data(), source.size());
+    sha.Update(o_.tool_version.c_str(), o_.tool_version.size() + 1);
+    for (const std::vector<std::string>* list : {&o_.passes.disable, &o_.pipeline})
+      for (const std::string& part : *list) sha.Update(part.c_str(), part.size() + 1);
+    return sha.Finish();
+  }
+
+  // Values of samples go where the user says that there is room, else beside the output.
+  std::string TemporaryFolder() const {
+    const char* tmp = std::getenv("TMPDIR");
+    const std::string beside = std::filesystem::path(o_.output).parent_path().string();
+    return tmp && *tmp ? tmp : beside.empty() ? "." : beside;
   }
 
   Result<Trained> CalibratedValues(const plan::ProgramPlan& plan, ThreadPool& pool) {
     Trained values;
-    if (o_.calibrate.empty()) return values;
+    if (!recipe_.calibration) return values;
     HST_RETURN_IF_ERROR(Stage("calibrate"));
-    HST_ASSIGN_OR_RETURN(values.codes, Calibrate(*model_.graph, plan, text_.samples, {{}, o_.update, o_.cancel}, pool));
-    if (o_.distill_steps == 0) return values;
+    CalibrateOptions options;
+    options.update = o_.update;
+    options.cancel = o_.cancel;
+    options.folder = TemporaryFolder();
+    HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan));
+    options.checkpoint = checkpoint_.get();
+    HST_ASSIGN_OR_RETURN(values.codes, Calibrate(*model_.graph, plan, text_.samples, options, pool));
+    if (recipe_.calibration->distill_steps == 0) return values;
     HST_RETURN_IF_ERROR(Stage("distill"));
     DistillOptions distill;
-    distill.steps = o_.distill_steps, distill.rate = o_.distill_rate;
-    distill.update = o_.update, distill.cancel = o_.cancel;
+    distill.steps = recipe_.calibration->distill_steps;
     distill.checkpoint = o_.output + ".distill";
+    distill.update = o_.update;
+    distill.cancel = o_.cancel;
     HST_RETURN_IF_ERROR(Distill(*model_.graph, plan, text_.samples, distill, pool, &values));
     return values;
   }
@@ -101,18 +159,60 @@ class Compilation {
     HST_ASSIGN_OR_RETURN(const std::vector<const passes::PassInfo*> list, passes::ResolvePasses(o_.pipeline));
     passes::RunOptions run = o_.passes;
     run.cancel = o_.cancel;
+    run.disable = recipe_.disable_passes;
     HST_RETURN_IF_ERROR(passes::RunPasses(*model_.graph, list, run, &report_.passes));
     if (report_.passes.stopped) return UsageError("--stop-after ends the pipeline early; no artifact was written");
     return {};
   }
 
-  Status Write() {
+  plan::PlanOptions PlanOptionsOf(const Recipe& recipe) const {
     plan::PlanOptions options;
-    options.weights = o_.weights;
-    options.head = report_.head;
-    options.embed = report_.embed;
-    options.kv = report_.kv;
+    options.weights = recipe.weights;
+    options.head = *recipe.head;
+    options.embed = *recipe.embed;
+    options.kv = *recipe.kv;
+    options.activation_group = recipe.activation_group;
+    options.rules = recipe.rules;
     options.max_positions = static_cast<int64_t>(std::min(generation_.max_positions, uint64_t{1} << 40));
+    return options;
+  }
+
+  Result<std::vector<Item>> MeasuredItemsOfModel() {
+    HST_RETURN_IF_ERROR(Stage("sensitivity"));
+    HST_ASSIGN_OR_RETURN(const Effort* effort, FindEffort(recipe_.effort));
+    HST_ASSIGN_OR_RETURN(std::vector<Item> items, ItemsOf(*model_.graph));
+    SensitivityOptions options{.samples = effort->probe_samples, .context = effort->probe_context, .update = o_.update, .cancel = o_.cancel};
+    HST_RETURN_IF_ERROR(MeasureSensitivity(*model_.graph, text_.samples, options, *pool_, &items));
+    return items;
+  }
+
+  // Turns a budget into schemes.
+  Status SpendBudget() {
+    if (!recipe_.budget) return {};
+    const uint64_t budget = *std::exchange(recipe_.budget, std::nullopt);
+    HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasuredItemsOfModel());
+    HST_ASSIGN_OR_RETURN(recipe_, Allocate(recipe_, items, budget, [this](const Recipe& recipe) { return ArtifactBytes(recipe); }));
+    return {};
+  }
+
+  // Of the file that the recipe would give, to the byte.
+  Result<uint64_t> ArtifactBytes(const Recipe& recipe) const {
+    const std::unique_ptr<ir::Graph> graph = model_.graph->Clone();
+    const plan::PlanOptions options = PlanOptionsOf(recipe);
+    HST_RETURN_IF_ERROR(plan::SplitLinears(*graph, options));
+    HST_ASSIGN_OR_RETURN(const plan::ProgramPlan plan, plan::MakePlan(*graph, options));
+    Provenance provenance = MakeProvenance(recipe);
+    provenance.source.emplace();
+    provenance.tensors.resize(plan.tensors.size());
+    std::vector<SectionSize> sections = {{plan::SerializeProgram(plan).size(), kMinAlignment}, {plan.weights_bytes, kPageAlignment}};
+    if (recipe.tokenizer) sections.push_back({tokenizer_.size(), kMinAlignment});
+    sections.push_back({BuildModelInfo(generation_, provenance).size(), kMinAlignment});
+    return ArtifactWriter::FileBytes(sections);
+  }
+
+  Status Write() {
+    const plan::PlanOptions options = PlanOptionsOf(recipe_);
+    HST_RETURN_IF_ERROR(plan::SplitLinears(*model_.graph, options));
     HST_ASSIGN_OR_RETURN(const plan::ProgramPlan plan, plan::MakePlan(*model_.graph, options));
     report_.tensors = plan.tensors.size();
     report_.instructions = plan.instrs.size();
@@ -120,34 +220,35 @@ class Compilation {
     const std::vector<std::byte> program = plan::SerializeProgram(plan);
     writer_->RequireMinor(NeededMinor(*fb::GetProgram(program.data())));
     HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, program));
-    HST_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> pool, ThreadPool::Create(o_.threads));
-    HST_ASSIGN_OR_RETURN(const Trained values, CalibratedValues(plan, *pool));
+    HST_ASSIGN_OR_RETURN(const Trained values, CalibratedValues(plan, *pool_));
     HST_RETURN_IF_ERROR(Stage("pack"));
-    HST_RETURN_IF_ERROR(WriteWeights(plan, values, *pool, {o_.update, o_.cancel}, *writer_));
-    if (o_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
+    HST_RETURN_IF_ERROR(WriteWeights(plan, values, *pool_, {o_.update, o_.cancel}, *writer_, &makings_));
+    if (recipe_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
     HST_RETURN_IF_ERROR(Stage("digest"));
-    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kModelInfo, BuildModelInfo(generation_, MakeProvenance())));
+    Provenance provenance = MakeProvenance(recipe_);
+    provenance.source = DigestSource(model_);
+    provenance.tensors = makings_;
+    HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kModelInfo, BuildModelInfo(generation_, provenance)));
     return writer_->Finish();
   }
 
-  Provenance MakeProvenance() const {
+  // Less what only the finished file has: the source's digest, how tensors came out.
+  Provenance MakeProvenance(const Recipe& recipe) const {
     Provenance p;
     p.tool_version = o_.tool_version;
-    p.source = DigestSource(model_);
-    p.recipe = {{"weights", std::string(GetScheme(report_.weights).name)},
-                {"head", std::string(GetScheme(report_.head).name)},
-                {"embed", std::string(GetScheme(report_.embed).name)},
-                {"kv", std::string(KvName(report_.kv))},
-                {"quantizer", o_.calibrate.empty() ? "round-to-nearest" : "gptq"}};
-    if (!o_.calibrate.empty()) {
-      p.recipe["calibration.samples"] = StrCat(text_.samples.count);
-      p.recipe["calibration.context"] = StrCat(text_.samples.context);
-      if (o_.distill_steps) {
-        p.recipe["distill.steps"] = StrCat(o_.distill_steps);
-        p.recipe["distill.rate"] = StrCat(o_.distill_rate);
-      }
+    p.recipe = {{"weights", std::string(GetScheme(recipe.weights).name)},
+                {"head", std::string(GetScheme(*recipe.head).name)},
+                {"embed", std::string(GetScheme(*recipe.embed).name)},
+                {"kv", std::string(KvName(*recipe.kv))},
+                {"quantizer", recipe.calibration ? "gptq" : "round-to-nearest"}};
+    if (const std::optional<Calibrated>& c = recipe.calibration) {
+      p.recipe["calibration.samples"] = StrCat(c->samples.value());
+      p.recipe["calibration.context"] = StrCat(c->context);
+      if (c->distill_steps) p.recipe["calibration.distill_steps"] = StrCat(c->distill_steps);
     }
-    for (const std::string& pass : o_.passes.disable) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
+    if (!recipe.rules.empty()) p.recipe["rules"] = StrCat(recipe.rules.size());
+    for (const std::string& pass : recipe.disable_passes) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
+    p.recipe_toml = WriteRecipe(recipe);
     p.licence = companions_.licence;
     p.calibration_documents = text_.documents;
     return p;
@@ -159,44 +260,34 @@ class Compilation {
     options.model = o_.model;
     options.artifact = writer_->pending_path();
     options.shown_as = o_.output;
-    options.lossless = report_.weights == Scheme::kF32 && report_.head == Scheme::kF32 &&
-                       report_.embed == Scheme::kF32 && report_.kv == KvType::kF32;
+    options.lossless = recipe_.weights == Scheme::kF32 && recipe_.head == Scheme::kF32 && recipe_.embed == Scheme::kF32 &&
+                       recipe_.kv == KvType::kF32 && recipe_.rules.empty();
     options.threads = o_.threads;
     options.cancel = o_.cancel;
     HST_ASSIGN_OR_RETURN(const RoundTripReport checked, CheckRoundTrip(options));
     report_.agreement = checked.agreement;
     report_.artifact_bytes = checked.artifact_bytes;
+    HST_CHECK(!o_.recipe.budget || report_.artifact_bytes <= *o_.recipe.budget);
     return {};
   }
 
   const CompileOptions& o_;
   CompileReport& report_;
+  Recipe& recipe_;
   std::unique_ptr<ArtifactWriter> writer_;
+  std::unique_ptr<Checkpoint> checkpoint_;
   ImportedModel model_;
   Companions companions_;
   CalibrationText text_;
   GenerationDefaults generation_;
   std::vector<uint8_t> tokenizer_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::vector<TensorMaking> makings_;
 };
 
 }  // namespace
 
-std::string_view KvName(KvType type) {
-  switch (type) {
-    case KvType::kI8: return "int8";
-    case KvType::kF16: return "fp16";
-    case KvType::kF32: return "fp32";
-  }
-  return "";
-}
-
-KvType DefaultKv(Scheme weights) {
-  const SchemeInfo& info = GetScheme(weights);
-  if (info.integer) return KvType::kI8;
-  return info.bits == 16 ? KvType::kF16 : KvType::kF32;
-}
-
-Scheme DefaultHead(Scheme weights) { return GetScheme(weights).zero_point ? Scheme::kI8G64 : weights; }
+Status MeasureSchemes(const CompileOptions& options, CompileReport* report, const MeasuredItems& f) { return Compilation(options, *report).Measure(f); }
 
 Status CompileModel(const CompileOptions& options, CompileReport* report) { return Compilation(options, *report).Run(); }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <mutex>
 #include <new>
+#include <numeric>
 #include <vector>
 
 #include "passes/quant/rtn.h"
@@ -65,6 +66,29 @@ Status PackTensor(const plan::TensorPlan& tensor, ThreadPool& pool, std::vector<
   return failure.Take();
 }
 
+// |W - W^|^2 / |W|^2 of what was packed, by tile and then in their order.
+double RelativeError(const plan::TensorPlan& tensor, std::span<const std::byte> packed, ThreadPool& pool) {
+  const int64_t tiles = (tensor.n + kTileRows - 1) / kTileRows;
+  std::vector<double> lost(static_cast<size_t>(tiles)), all(static_cast<size_t>(tiles));
+  pool.Run(tiles, 1, [&](int64_t begin, int64_t end, int) {
+    std::vector<float> rows(static_cast<size_t>(kTileRows * tensor.k)), row(static_cast<size_t>(tensor.k));
+    for (int64_t tile = begin; tile < end; ++tile) {
+      const int64_t first = tile * kTileRows, last = std::min(tensor.n, first + kTileRows);
+      tensor.GatherRows(first, last, rows.data());
+      for (int64_t r = first; r < last; ++r) {
+        UnpackRow(tensor.scheme, tensor.n, tensor.k, packed.data(), r, row.data());
+        const float* w = rows.data() + (r - first) * tensor.k;
+        for (int64_t i = 0; i < tensor.k; ++i) {
+          const double d = static_cast<double>(w[i]) - row[static_cast<size_t>(i)];
+          lost[static_cast<size_t>(tile)] += d * d, all[static_cast<size_t>(tile)] += static_cast<double>(w[i]) * w[i];
+        }
+      }
+    }
+  });
+  const double total = std::accumulate(all.begin(), all.end(), 0.0);
+  return total > 0 ? std::accumulate(lost.begin(), lost.end(), 0.0) / total : 0;
+}
+
 // Zeros up to the tensor's place.
 Status PadTo(uint64_t offset, ArtifactWriter& writer) {
   static constexpr std::byte kZeros[kPageAlignment] = {};
@@ -72,13 +96,19 @@ Status PadTo(uint64_t offset, ArtifactWriter& writer) {
   return writer.Append({kZeros, offset - writer.section_bytes()});
 }
 
+QuantizeMethod MethodOf(Scheme scheme, bool calibrated) {
+  if (!GetScheme(scheme).integer) return QuantizeMethod::kNone;
+  return calibrated ? QuantizeMethod::kGptq : QuantizeMethod::kRoundToNearest;
+}
+
 }  // namespace
 
 Status WriteWeights(const plan::ProgramPlan& plan, const Trained& values, ThreadPool& pool, const WeightsProgress& progress,
-                    ArtifactWriter& writer) {
-  const auto& [codes, vectors] = values;
+                    ArtifactWriter& writer, std::vector<TensorMaking>* makings) {
+  const auto& [codes, vectors, nearest] = values;
   HST_CHECK(codes.empty() || codes.size() == plan.tensors.size());
   HST_CHECK(vectors.empty() || vectors.size() == plan.tensors.size());
+  HST_CHECK(nearest.empty() || nearest.size() == plan.tensors.size());
   std::vector<std::vector<float>> rows(static_cast<size_t>(pool.threads()));
   std::vector<std::byte> packed;
   HST_RETURN_IF_ERROR(writer.BeginSection(SectionKind::kWeights, kPageAlignment));
@@ -93,6 +123,9 @@ Status WriteWeights(const plan::ProgramPlan& plan, const Trained& values, Thread
     } else {
       HST_RETURN_IF_ERROR(PackTensor(tensor, pool, rows, packed));
     }
+    const bool calibrated = !codes.empty() && !codes[i].codes.empty() && (nearest.empty() || !nearest[i]);
+    makings->push_back({.method = MethodOf(tensor.scheme, calibrated)});
+    if (GetScheme(tensor.scheme).integer) makings->back().error = static_cast<float>(calibrated ? codes[i].error : RelativeError(tensor, packed, pool));
     HST_RETURN_IF_ERROR(PadTo(tensor.offset, writer));
     HST_RETURN_IF_ERROR(writer.Append(packed));
     if (progress.report) progress.report(writer.section_bytes(), plan.weights_bytes);

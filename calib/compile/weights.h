@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
+#include "calib/compile/model_info.h"
 #include "calib/grad/distill.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/plan/plan.h"
@@ -24,6 +26,6 @@ struct WeightsProgress {
 // some; the others are rounded to nearest. Needs memory for one packed tensor and
 // a few rows a thread.
 Status WriteWeights(const plan::ProgramPlan& plan, const Trained& values, ThreadPool& pool, const WeightsProgress& progress,
-                    ArtifactWriter& writer);
+                    ArtifactWriter& writer, std::vector<TensorMaking>* makings);
 
 }  // namespace hasten::calib

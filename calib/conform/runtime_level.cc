@@ -192,10 +192,10 @@ Result<LoadedModel> LoadThroughRuntime(const std::string& model_path, const Runt
   calib::CompileOptions options;
   options.model = model_path;
   options.output = folder->File("model.hst");
-  options.weights = level.weights;
-  options.kv = level.kv;
+  options.recipe.weights = level.weights;
+  options.recipe.kv = level.kv;
   options.threads = level.threads;
-  options.tokenizer = false;
+  options.recipe.tokenizer = false;
   calib::CompileReport report;
   HST_RETURN_IF_ERROR(calib::CompileModel(options, &report));
   HST_ASSIGN_OR_RETURN(std::shared_ptr<RuntimeModel> model, RuntimeModel::Open(options.output, level));

@@ -19,11 +19,14 @@
 namespace hasten::calib {
 namespace {
 
-Status RoundTheRest(const plan::ProgramPlan& plan, std::vector<passes::OwnedCodes>& codes) {
+Status RoundTheRest(const plan::ProgramPlan& plan, Trained& trained) {
+  std::vector<passes::OwnedCodes>& codes = trained.codes;
+  trained.nearest.assign(codes.size(), 0);
   std::vector<float> w;
   for (size_t i = 0; i < codes.size(); ++i) {
     const plan::TensorPlan& t = plan.tensors[i];
     if (!codes[i].codes.empty() || !GetScheme(t.scheme).integer) continue;
+    trained.nearest[i] = 1;
     w.resize(static_cast<size_t>(t.n * t.k));
     t.GatherRows(0, t.n, w.data());
     HST_RETURN_IF_ERROR(passes::QuantizeRtn(t.scheme, t.n, t.k, w, &codes[i]).Annotate(StrCat("weight \"", t.name, "\"")));
@@ -100,7 +103,7 @@ int64_t Load(const std::string& path, const Sha256Digest& key, const DistillOpti
 Status Distill(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const DistillOptions& options, ThreadPool& pool,
                Trained* trained) {
   HST_CHECK(trained->codes.size() == plan.tensors.size());
-  HST_RETURN_IF_ERROR(RoundTheRest(plan, trained->codes));
+  HST_RETURN_IF_ERROR(RoundTheRest(plan, *trained));
   trained->vectors.resize(plan.tensors.size());
   HST_ASSIGN_OR_RETURN(const recognize::Roles roles, recognize::AssignRoles(graph));
   NetworkOptions network;

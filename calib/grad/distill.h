@@ -22,7 +22,7 @@ struct DistillOptions {
   int64_t steps = 0;              // a sample each
   // Of Adam (Kingma and Ba 2015, algorithm 1), for values relative to the first ones:
   // rises over `warmup` steps, then falls as a half cosine.
-  double rate = 2e-4, beta1 = 0.9, beta2 = 0.99;
+  double rate = 3e-4, beta1 = 0.9, beta2 = 0.99;
   int64_t warmup = 5;
   bool vectors = true;            // norms too
   // A file that holds the state after every so many steps, so that training that was
@@ -37,6 +37,7 @@ struct DistillOptions {
 struct Trained {
   std::vector<passes::OwnedCodes> codes;       // of each of plan.tensors, as Calibrate's
   std::vector<std::vector<float>> vectors;     // of each, values of norms that were changed; else empty
+  std::vector<uint8_t> nearest;                // of each, whether its codes are those nearest to the weights
 };
 
 // Trains `trained` in place; codes that are missing are rounded to nearest first, so

@@ -10,7 +10,7 @@
 
 #include <sys/statvfs.h>
 
-#include "calib/compile/driver.h"
+#include "calib/recipe/recipe.h"
 #include "calib/compile/model_info.h"
 #include "compiler/plan/plan.h"
 #include "runtime/base/threads.h"

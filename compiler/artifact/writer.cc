@@ -122,6 +122,12 @@ Status ArtifactWriter::PutZeros(uint64_t count) {
   return Put(zeros);
 }
 
+uint64_t ArtifactWriter::FileBytes(std::span<const SectionSize> sections) {
+  uint64_t at = sizeof(FileHeader);
+  for (const SectionSize& s : sections) at = (at + s.alignment - 1) / s.alignment * s.alignment + s.bytes;
+  return (at + kMinAlignment - 1) / kMinAlignment * kMinAlignment + sections.size() * sizeof(SectionEntry);
+}
+
 Status ArtifactWriter::BeginSection(SectionKind kind, uint64_t alignment, bool optional) {
   HST_CHECK(!in_section_ && !finished_ && entries_.size() < kMaxSections);
   HST_CHECK(alignment >= kMinAlignment && alignment <= kMaxAlignment && (alignment & (alignment - 1)) == 0);

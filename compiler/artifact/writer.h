@@ -20,8 +20,15 @@
 
 namespace hasten {
 
+struct SectionSize {
+  uint64_t bytes = 0, alignment = kMinAlignment;
+};
+
 class ArtifactWriter {
  public:
+  // Of a file with these sections, in this order.
+  static uint64_t FileBytes(std::span<const SectionSize> sections);
+
   // Opens an unnamed file in the target's folder (a hidden, uniquely named one
   // where the file system has no unnamed files). `cancel`, when given, outlives
   // the writer; once it is true every call returns kCancelled. kUsage when the

@@ -18,7 +18,7 @@ using ir::Value;
 
 class Planner : private RowPlanner {
  public:
-  using RowPlanner::RowPlanner;
+  Planner(const ir::Graph& graph, const PlanOptions& options) : RowPlanner(graph, options), rules_(options) {}
 
   Result<ProgramPlan> Run() {
     plan_.kv = options_.kv;
@@ -28,6 +28,7 @@ class Planner : private RowPlanner {
     for (size_t i = 0; i < graph_.outputs().size(); ++i) HST_RETURN_IF_ERROR(Output(i));
     if (plan_.outputs.empty()) return Unsupported("the graph has no output of rows");
     if (plan_.vocab == 0) return Unsupported("the graph embeds no token ids");
+    HST_RETURN_IF_ERROR(rules_.CheckAllUsed());
     HST_ASSIGN_OR_RETURN(plan_.weights_bytes, table_.Place());
     plan_.arena_bytes_per_row = PlaceBuffers(plan_.buffers);
     return std::move(plan_);
@@ -55,7 +56,7 @@ class Planner : private RowPlanner {
     in.kind = InstrKind::kEmbed;
     in.index_offset = n.Int("offset", 0);
     const int64_t rows = table->weight().dim(0);
-    Scheme scheme = options_.embed;
+    Scheme scheme = options_.embed;   // of the token table, rules have a say
     if (ids->def()) {  // positions: a small table, kept in floats
       in.source = static_cast<uint8_t>(fb::Source::Positions);
       scheme = options_.embed == Scheme::kF32 ? Scheme::kF32 : Scheme::kF16;
@@ -67,6 +68,7 @@ class Planner : private RowPlanner {
       plan_.token_types = rows;
     } else {
       in.source = static_cast<uint8_t>(fb::Source::TokenIds);
+      scheme = rules_.Embed(n).scheme;
       plan_.vocab = plan_.vocab ? std::min(plan_.vocab, rows) : rows;
     }
     in.tensor = table_.Matrix({{table, true, 0, rows}}, scheme, table->name);
@@ -89,31 +91,19 @@ class Planner : private RowPlanner {
     return {};
   }
 
-  // A linear whose result reaches an output through elementwise ops only.
-  bool IsHead(const Value* v, int depth = 0) const {
-    if (graph_.IsOutput(v)) return true;
-    if (depth > 8) return false;
-    for (const Node* user : v->users())
-      if ((user->op == "act" || user->op == "take_row" || FindBinary(user->op)) && IsHead(user->output(), depth + 1)) return true;
-    return false;
-  }
-
   Status Linear(const Node& n) {
-    const bool head = IsHead(n.output());
-    const Scheme scheme = head ? options_.head : options_.weights;
+    const std::vector<TensorChoice> choices = rules_.Linear(n, IsHead(graph_, n.output()));
+    for (const TensorChoice& c : choices)
+      if (c != choices[0]) return UsageError("node \"", n.loc, "\": the rules give its parts different schemes or activation groups");
     const auto trans = n.Ints("trans"), begin = n.Ints("begin"), end = n.Ints("end");
     std::vector<WeightPart> parts;
-    std::string name;
-    for (size_t i = 0; i < trans.size(); ++i) {
-      parts.push_back({n.input(2 + i), trans[i] != 0, begin[i], end[i]});
-      name += (i ? "+" : "") + n.input(2 + i)->name;
-    }
+    for (size_t i = 0; i < trans.size(); ++i) parts.push_back({n.input(2 + i), trans[i] != 0, begin[i], end[i]});
     InstrPlan in;
     in.kind = InstrKind::kLinear;
-    in.tensor = table_.Matrix(std::move(parts), scheme, std::move(name));
+    in.tensor = table_.Matrix(std::move(parts), choices[0].scheme, NameOf(n));
     if (n.input(1)) in.bias = table_.Vector(n.input(1));
     in.a = Use(n.input(0), OnTokens(n), n);
-    if (GetScheme(scheme).integer) in.a = Quantized(n.input(0), in.a, scheme, n);
+    if (GetScheme(choices[0].scheme).integer) in.a = Quantized(n.input(0), in.a, choices[0], n);
     in.out = Define(n);
     Push(std::move(in), n);
     return {};
@@ -243,6 +233,8 @@ class Planner : private RowPlanner {
     plan_.outputs.push_back(std::move(out));
     return {};
   }
+
+  RuleBook rules_;
 };
 
 }  // namespace

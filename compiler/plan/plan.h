@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "compiler/ir/graph.h"
+#include "compiler/plan/rules.h"
 #include "runtime/base/status.h"
 #include "runtime/kernels/attention/contract.h"
 #include "runtime/quant/scheme.h"
@@ -108,11 +109,13 @@ struct PlanOptions {
   Scheme head = Scheme::kI8G64;
   Scheme embed = Scheme::kI8G64;
   KvType kv = KvType::kI8;
-  int64_t activation_group = 0;   // 0: the weights' group, at most 64
+  int64_t activation_group = 64;     // at most the weights'
+  std::vector<SchemeRule> rules;     // over all that; the last that names a tensor has the word
   int64_t max_positions = 0;      // from the model's configuration; 0: not known
 };
 
-// kUnsupported names a node that no instruction executes.
+// kUnsupported names a node that no instruction executes; kUsage a rule that names
+// no tensor, or a linear whose parts get different schemes (SplitLinears).
 Result<ProgramPlan> MakePlan(const ir::Graph& graph, const PlanOptions& options);
 
 // The program section's bytes (FlatBuffers, runtime/format/program.fbs).

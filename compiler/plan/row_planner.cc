@@ -64,11 +64,9 @@ ViewPlan RowPlanner::Use(const ir::Value* v, bool tokens, const ir::Node& node) 
   return selected;
 }
 
-ViewPlan RowPlanner::Quantized(const ir::Value* x, const ViewPlan& rows, Scheme scheme, const ir::Node& n) {
-  const int64_t weight_group = GetScheme(scheme).group;
-  constexpr int64_t kDefaultGroup = 64;
-  int64_t ga = options_.activation_group ? options_.activation_group : kDefaultGroup;
-  if (weight_group) ga = std::min(ga, weight_group);
+ViewPlan RowPlanner::Quantized(const ir::Value* x, const ViewPlan& rows, const TensorChoice& choice, const ir::Node& n) {
+  const int64_t weight_group = GetScheme(choice.scheme).group;
+  const int64_t ga = weight_group ? std::min(choice.activation_group, weight_group) : choice.activation_group;
   ViewPlan& q = quantized_[{x, rows.buffer, ga}];
   if (q.buffer < 0) {
     q = ViewPlan{NewBuffer(rows.cols, !plan_.buffers[static_cast<size_t>(rows.buffer)].outputs, true, ga), 0, rows.cols};

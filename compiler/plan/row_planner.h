@@ -26,8 +26,9 @@ class RowPlanner {
   ViewPlan Define(const ir::Node& n);
   // The operand as rows of the domain that the node works on.
   ViewPlan Use(const ir::Value* v, bool tokens, const ir::Node& node);
-  // The rows quantized for an integer linear; readers of the same rows share them.
-  ViewPlan Quantized(const ir::Value* x, const ViewPlan& rows, Scheme scheme, const ir::Node& n);
+  // The rows quantized for an integer linear; readers of the same rows in the same
+  // groups share them, and each further group is an instruction more.
+  ViewPlan Quantized(const ir::Value* x, const ViewPlan& rows, const TensorChoice& choice, const ir::Node& n);
 
   const ir::Graph& graph_;
   const PlanOptions& options_;

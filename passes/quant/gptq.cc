@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "passes/quant/cholesky.h"
+#include "passes/quant/wide.h"
 #include "runtime/quant/layout.h"
 
 namespace hasten::passes {
 namespace {
 
-constexpr int64_t kLanes = 16;   // rows that are quantized side by side
+constexpr int64_t kLanes = wide::kLanes;   // rows that are quantized side by side
 // Ranges that are tried, as parts of the group's own: below half, clipping costs
 // more than finer steps gain at 4 bits.
 constexpr float kShrinks4[] = {1.0f, 0.95f, 0.9f, 0.85f, 0.8f, 0.75f, 0.7f, 0.6f};
@@ -86,9 +87,7 @@ class Rows {
 
   // `from` plus the feedback of steps [begin, end) for step s.
   Lanes Target(Lanes from, int64_t s, int64_t begin, int64_t end) {
-    const float* u = f_.u.data() + s * k_;
-    for (int64_t j = begin; j < end; ++j)
-      for (int64_t r = 0; r < kLanes; ++r) from.v[r] += u[j] * At(error_, j).v[r];
+    if (begin < end) wide::Dot(end - begin, f_.u.data() + s * k_ + begin, At(error_, begin).v, from.v);
     return from;
   }
 

@@ -18,6 +18,7 @@ struct OwnedCodes {
   std::vector<int8_t> codes;
   std::vector<float> scale;
   std::vector<uint8_t> zero;
+  double error = 0;   // of calibrated ones: relative squared error of the outputs
   Codes View() const { return {codes, scale, zero}; }
 };
 

@@ -62,9 +62,9 @@ TEST(Observe, ValuesThatAreNotFiniteAreSeen) {
 TEST(Observe, TheHessianIsTheSumOverEverySample) {
   constexpr int64_t kRows = 11, kK = 203;   // more than two tiles, the last one short
   const std::vector<std::vector<float>> samples = {Normal(kRows * kK, 3), Normal(kRows * kK, 4), Normal(kRows * kK, 5)};
-  std::vector<double> one, three;
-  SumHessian(samples, kRows, kK, **ThreadPool::Create(1), &one);
-  SumHessian(samples, kRows, kK, **ThreadPool::Create(3), &three);
+  std::vector<double> one(kK * kK), three(kK * kK);
+  AddHessian(samples, kK, **ThreadPool::Create(1), &one);
+  AddHessian(samples, kK, **ThreadPool::Create(3), &three);
   EXPECT_EQ(one, three);   // to the last bit
   for (int64_t r = 0; r < kK; ++r)
     for (int64_t c = 0; c < kK; ++c) {
@@ -72,6 +72,22 @@ TEST(Observe, TheHessianIsTheSumOverEverySample) {
       for (const std::vector<float>& x : samples)
         for (int64_t t = 0; t < kRows; ++t) sum += double{x[static_cast<size_t>(t * kK + r)]} * double{x[static_cast<size_t>(t * kK + c)]};
       ASSERT_NEAR(one[static_cast<size_t>(r * kK + c)], sum, 1e-4) << r << ", " << c;   // fp32 sums of 11 products
+    }
+}
+
+TEST(Observe, CrossSumsAddUpBatchByBatch) {
+  constexpr int64_t kRows = 7, kK = 130;
+  const std::vector<std::vector<float>> a = {Normal(kRows * kK, 6), Normal(kRows * kK, 7)}, b = {Normal(kRows * kK, 8), Normal(kRows * kK, 9)};
+  std::vector<double> whole(kK * kK), parts(kK * kK);
+  AddCross(a, b, kK, **ThreadPool::Create(2), &whole);
+  for (size_t i = 0; i < a.size(); ++i) AddCross({&a[i], 1}, {&b[i], 1}, kK, **ThreadPool::Create(3), &parts);
+  EXPECT_EQ(whole, parts);
+  for (int64_t r = 0; r < kK; ++r)
+    for (int64_t c = 0; c < kK; ++c) {
+      double sum = 0;
+      for (size_t s = 0; s < a.size(); ++s)
+        for (int64_t t = 0; t < kRows; ++t) sum += double{a[s][static_cast<size_t>(t * kK + r)]} * double{b[s][static_cast<size_t>(t * kK + c)]};
+      ASSERT_NEAR(whole[static_cast<size_t>(r * kK + c)], sum, 1e-4) << r << ", " << c;   // fp32 sums of 7 products
     }
 }
 

@@ -33,7 +33,7 @@ class GateModels : public ::testing::Test {
     std::filesystem::create_directories(folder_);
     options_.model = Fixture("good");
     options_.output = folder_ + "/model.hst";
-    options_.weights = Scheme::kI8G32;
+    options_.recipe.weights = Scheme::kI8G32;
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
@@ -138,12 +138,12 @@ TEST_F(GateModels, CalibrationDataIsRefusedByDocument) {
   const std::string text = *calib::ReadFile(Fixture("gate") + "/text.jsonl");
   const auto documents = calib::SplitDocuments(text, "text.jsonl");
   ASSERT_TRUE(documents.ok());
-  options_.calibrate = folder_ + "/calibration.jsonl";
+  options_.recipe.calibration.emplace().text = folder_ + "/calibration.jsonl";
   {
-    std::ofstream out(options_.calibrate);
+    std::ofstream out(options_.recipe.calibration->text);
     for (const size_t d : {size_t{2}, size_t{17}}) out << nlohmann::json{{"text", (*documents)[d]}}.dump() << "\n";
   }
-  options_.context = 8;
+  options_.recipe.calibration->context = 8;
   Compile();
   GateOptions gate;
   gate.reference = Fixture("good");

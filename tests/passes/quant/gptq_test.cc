@@ -5,54 +5,15 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "passes/quant/cholesky.h"
-#include "runtime/quant/layout.h"
+#include "tests/passes/quant/loss.h"
 
 namespace hasten::passes {
 namespace {
 
 constexpr int64_t kN = 19, kK = 150;   // no multiples of the tile of rows or of a group
-
-std::vector<float> Normal(int64_t count, uint32_t seed) {
-  std::mt19937 rng(seed);
-  std::normal_distribution<float> normal(0.0f, 1.0f);
-  std::vector<float> v(static_cast<size_t>(count));
-  for (float& x : v) x = normal(rng);
-  return v;
-}
-
-// Of correlated inputs of different sizes, as a model's are.
-std::vector<double> Hessian(int64_t k, uint32_t seed) {
-  std::vector<double> h(static_cast<size_t>(k * k));
-  const std::vector<float> noise = Normal(4 * k * k, seed), common = Normal(4 * k, seed + 1);
-  for (int64_t t = 0; t < 4 * k; ++t) {
-    std::vector<double> x(static_cast<size_t>(k));
-    for (int64_t i = 0; i < k; ++i)
-      x[static_cast<size_t>(i)] = (noise[static_cast<size_t>(t * k + i)] + 2 * common[static_cast<size_t>(t)]) * (1 + static_cast<double>(i % 7));
-    for (int64_t r = 0; r < k; ++r)
-      for (int64_t c = 0; c < k; ++c) h[static_cast<size_t>(r * k + c)] += x[static_cast<size_t>(r)] * x[static_cast<size_t>(c)];
-  }
-  return h;
-}
-
-// trace((W - W^) H (W - W^)'), straight from its definition.
-double Loss(Scheme scheme, int64_t n, int64_t k, const std::vector<float>& w, const OwnedCodes& c, const std::vector<double>& h) {
-  const PackedLayout l = LayoutOf(scheme, n, k);
-  double loss = 0;
-  for (int64_t r = 0; r < n; ++r) {
-    std::vector<double> e(static_cast<size_t>(k));
-    for (int64_t i = 0; i < k; ++i) {
-      const size_t g = static_cast<size_t>(r * l.groups + i / l.group), at = static_cast<size_t>(r * k + i);
-      e[static_cast<size_t>(i)] = double{w[at]} - double{c.scale[g]} * (c.codes[at] - (c.zero.empty() ? 0 : c.zero[g]));
-    }
-    for (int64_t i = 0; i < k; ++i)
-      for (int64_t j = 0; j < k; ++j) loss += e[static_cast<size_t>(i)] * h[static_cast<size_t>(i * k + j)] * e[static_cast<size_t>(j)];
-  }
-  return loss;
-}
 
 struct Outcome {
   OwnedCodes codes;

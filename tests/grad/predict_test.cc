@@ -1,5 +1,5 @@
 // Divergences predicted from gradients against those of models that were changed.
-#include "calib/grad/sensitivity.h"
+#include "calib/grad/predict.h"
 
 #include <gtest/gtest.h>
 
@@ -20,12 +20,12 @@ Chunks Samples(int64_t count) {
   return samples;
 }
 
-std::vector<Candidate> Candidates(const plan::ProgramPlan& plan) {
-  std::vector<Candidate> all;
+std::vector<WeightChange> Candidates(const plan::ProgramPlan& plan) {
+  std::vector<WeightChange> all;
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const plan::TensorPlan& t = plan.tensors[i];
     if (t.n == 1) continue;
-    Candidate c{i, Scheme::kI6G32, {}};
+    WeightChange c{i, Scheme::kI6G32, {}};
     std::vector<float> w(static_cast<size_t>(t.n * t.k));
     t.GatherRows(0, t.n, w.data());
     EXPECT_TRUE(passes::QuantizeRtn(c.scheme, t.n, t.k, w, &c.codes).ok());
@@ -34,7 +34,7 @@ std::vector<Candidate> Candidates(const plan::ProgramPlan& plan) {
   return all;
 }
 
-double Measured(const ir::Graph& graph, const plan::ProgramPlan& plan, const Candidate& candidate, const Chunks& samples, ThreadPool& pool) {
+double Measured(const ir::Graph& graph, const plan::ProgramPlan& plan, const WeightChange& candidate, const Chunks& samples, ThreadPool& pool) {
   plan::ProgramPlan changed = plan;
   changed.tensors[candidate.tensor].scheme = candidate.scheme;
   for (plan::BufferPlan& b : changed.buffers) b.group = 0;   // the weights alone
@@ -55,7 +55,7 @@ double Measured(const ir::Graph& graph, const plan::ProgramPlan& plan, const Can
   return sum;
 }
 
-TEST(Sensitivity, PredictsWhatIsMeasured) {
+TEST(Predict, PredictsWhatIsMeasured) {
   const auto graph = Decoder();
   plan::PlanOptions options;
   options.weights = options.head = options.embed = Scheme::kF32;
@@ -63,7 +63,7 @@ TEST(Sensitivity, PredictsWhatIsMeasured) {
   const plan::ProgramPlan plan = *plan::MakePlan(*graph, options);
   const std::unique_ptr<ThreadPool> pool = *ThreadPool::Create(2);
   const Chunks samples = Samples(256);
-  const std::vector<Candidate> candidates = Candidates(plan);
+  const std::vector<WeightChange> candidates = Candidates(plan);
   ASSERT_GE(candidates.size(), 6u);
   const Result<std::vector<double>> predicted = PredictDivergence(*graph, plan, samples, candidates, {}, *pool);
   ASSERT_TRUE(predicted.ok()) << predicted.status().message();
@@ -75,11 +75,11 @@ TEST(Sensitivity, PredictsWhatIsMeasured) {
   }
 }
 
-TEST(Sensitivity, RefusesCodesOfAnotherSize) {
+TEST(Predict, RefusesCodesOfAnotherSize) {
   const auto graph = Decoder();
   const plan::ProgramPlan plan = *plan::MakePlan(*graph, {});
   const std::unique_ptr<ThreadPool> pool = *ThreadPool::Create(1);
-  const std::vector<Candidate> wrong = {{0, Scheme::kI4G32, {{1, 2, 3}, {1.0f}, {0}}}};
+  const std::vector<WeightChange> wrong = {{0, Scheme::kI4G32, {{1, 2, 3}, {1.0f}, {0}}}};
   EXPECT_EQ(PredictDivergence(*graph, plan, Samples(1), wrong, {}, *pool).status().code(), Code::kUsage);
 }
 

@@ -24,13 +24,13 @@
 namespace hasten::calib {
 
 // What tensor `tensor` of a plan might become: `codes` in `scheme`.
-struct Candidate {
+struct WeightChange {
   size_t tensor = 0;
   Scheme scheme = Scheme::kF32;
   passes::OwnedCodes codes;
 };
 
-struct SensitivityOptions {
+struct PredictOptions {
   uint64_t seed = 1;                                           // of the labels
   std::function<void(uint64_t done, uint64_t total)> update;   // samples; may be null
   const std::atomic<bool>* cancel = nullptr;
@@ -40,6 +40,6 @@ struct SensitivityOptions {
 // replaces its tensor. `plan` is MakePlan's of `graph`, whose main output must be
 // logits (kUsage). The same figures with any number of threads.
 Result<std::vector<double>> PredictDivergence(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples,
-                                              const std::vector<Candidate>& candidates, const SensitivityOptions& options, ThreadPool& pool);
+                                              const std::vector<WeightChange>& candidates, const PredictOptions& options, ThreadPool& pool);
 
 }  // namespace hasten::calib

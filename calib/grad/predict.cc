@@ -1,4 +1,4 @@
-#include "calib/grad/sensitivity.h"
+#include "calib/grad/predict.h"
 
 #include <algorithm>
 
@@ -13,10 +13,10 @@ namespace {
 // Sums g . D by rows of each candidate while a sample's gradients arrive.
 class Changes : public WeightSink {
  public:
-  Changes(const plan::ProgramPlan& plan, const std::vector<Candidate>& candidates) : plan_(plan), of_(plan.tensors.size()) {
+  Changes(const plan::ProgramPlan& plan, const std::vector<WeightChange>& candidates) : plan_(plan), of_(plan.tensors.size()) {
     rows_.resize(candidates.size());
     for (size_t c = 0; c < candidates.size(); ++c) {
-      const Candidate& candidate = candidates[c];
+      const WeightChange& candidate = candidates[c];
       of_[candidate.tensor].push_back(c);
       as_.push_back(plan.tensors[candidate.tensor]);
       as_.back().scheme = candidate.scheme;
@@ -57,12 +57,12 @@ class Changes : public WeightSink {
   std::vector<std::vector<double>> rows_;
 };
 
-Status CheckCandidates(const plan::ProgramPlan& plan, const std::vector<Candidate>& candidates) {
-  for (const Candidate& c : candidates) {
-    if (c.tensor >= plan.tensors.size()) return UsageError("[sensitivity] tensor ", c.tensor, " of ", plan.tensors.size());
+Status CheckCandidates(const plan::ProgramPlan& plan, const std::vector<WeightChange>& candidates) {
+  for (const WeightChange& c : candidates) {
+    if (c.tensor >= plan.tensors.size()) return UsageError("[predict] tensor ", c.tensor, " of ", plan.tensors.size());
     const plan::TensorPlan& t = plan.tensors[c.tensor];
     if (!GetScheme(c.scheme).integer || c.codes.codes.size() != static_cast<size_t>(t.n * t.k))
-      return UsageError("[sensitivity] \"", t.name, "\" needs codes [", t.n, ", ", t.k, "] of an integer scheme");
+      return UsageError("[predict] \"", t.name, "\" needs codes [", t.n, ", ", t.k, "] of an integer scheme");
   }
   return {};
 }
@@ -70,10 +70,10 @@ Status CheckCandidates(const plan::ProgramPlan& plan, const std::vector<Candidat
 }  // namespace
 
 Result<std::vector<double>> PredictDivergence(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples,
-                                              const std::vector<Candidate>& candidates, const SensitivityOptions& options, ThreadPool& pool) {
+                                              const std::vector<WeightChange>& candidates, const PredictOptions& options, ThreadPool& pool) {
   HST_RETURN_IF_ERROR(CheckCandidates(plan, candidates));
   if (std::none_of(plan.outputs.begin(), plan.outputs.end(), [](const plan::OutputPlan& o) { return o.logits; }))
-    return UsageError("[sensitivity] needs a model of logits");
+    return UsageError("[predict] needs a model of logits");
   HST_ASSIGN_OR_RETURN(const recognize::Roles roles, recognize::AssignRoles(graph));
   NetworkOptions network;
   network.cancel = options.cancel;

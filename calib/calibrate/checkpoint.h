@@ -1,0 +1,45 @@
+// What a calibration has finished, kept beside its output while it runs, so that one
+// that was killed goes on where it was. A log: a record of codes for each tensor,
+// with its digest, so that what a kill left half written is cut off. A log of other
+// inputs (its key) is started anew.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/plan/plan.h"
+#include "passes/quant/rtn.h"
+#include "runtime/base/sha256.h"
+#include "runtime/base/status.h"
+
+namespace hasten::calib {
+
+class Checkpoint {
+ public:
+  // Opens or makes `path`, locked against other processes, and reads what it has under
+  // this key, a digest of all that the codes depend on. kResource when it cannot be
+  // written or is in use.
+  static Result<std::unique_ptr<Checkpoint>> Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan);
+  ~Checkpoint();
+  Checkpoint(const Checkpoint&) = delete;
+  Checkpoint& operator=(const Checkpoint&) = delete;
+
+  // For each of the plan's tensors the codes that were found, or none.
+  const std::vector<passes::OwnedCodes>& found() const { return found_; }
+  // The codes of a tensor, on disk when it returns.
+  Status Append(size_t tensor, const passes::OwnedCodes& codes);
+  // The work is done: the file goes.
+  void Remove();
+
+ private:
+  Checkpoint(std::string path, int file) : path_(std::move(path)), file_(file) {}
+  Status Write(std::span<const std::byte> bytes);
+  Status Restart(const Sha256Digest& key);
+
+  std::string path_;
+  int file_ = -1;
+  std::vector<passes::OwnedCodes> found_;
+};
+
+}  // namespace hasten::calib

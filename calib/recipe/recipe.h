@@ -1,0 +1,58 @@
+// A recipe: everything that shapes what `hasten compile` makes of a model, as a
+// TOML file. An artifact carries the resolved one (no defaults left to guess, no
+// path): with it, the same model and the same text, the same bytes come out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/plan/rules.h"
+#include "runtime/base/status.h"
+#include "runtime/kernels/attention/contract.h"
+#include "runtime/quant/scheme.h"
+
+namespace hasten::calib {
+
+struct Calibrated {
+  std::string text;                 // the file; "" in an artifact
+  std::string text_sha256;          // of the documents' digests; "" when any text will do
+  std::optional<int64_t> samples;   // default: the effort's
+  int64_t context = 512;
+  int64_t distill_steps = 0;        // of calib/grad/distill.h, after the codes are chosen
+  bool operator==(const Calibrated&) const = default;
+};
+
+struct Recipe {
+  Scheme weights = Scheme::kI4G64;
+  std::optional<Scheme> head;       // default: the weights', but int8:64 for INT4
+  std::optional<Scheme> embed;      // default: the head's
+  std::optional<KvType> kv;         // default: as precise as the weights
+  int64_t activation_group = 64;
+  bool tokenizer = true;            // false: leave it out; the artifact takes token ids only
+  std::vector<std::string> disable_passes;
+  std::optional<Calibrated> calibration;   // absent: round to nearest
+  std::string effort = "standard";  // a row of efforts.def
+  std::optional<uint64_t> budget;   // bytes of the artifact: schemes are chosen, and what says others is refused
+  std::vector<plan::SchemeRule> rules;
+  bool operator==(const Recipe&) const = default;
+};
+
+Scheme DefaultHead(Scheme weights);
+KvType DefaultKv(Scheme weights);       // int8 for integer weights, else the weights' own type
+std::string_view KvName(KvType type);   // as the command line spells it
+Result<KvType> ParseKv(std::string_view name);   // kUsage, lists the names
+
+// Heads, caches and the like that the recipe leaves open, as they will be.
+Recipe Resolved(Recipe recipe);
+
+// kUsage names the line and key; for a key that there is not, the nearest that
+// there is. `folder`: that of the file, which paths are relative to.
+Result<Recipe> ParseRecipe(std::string_view text, const std::string& folder);
+Result<Recipe> ReadRecipe(const std::string& path);
+// The same text for the same recipe; ParseRecipe gives it back.
+std::string WriteRecipe(const Recipe& recipe);
+
+}  // namespace hasten::calib

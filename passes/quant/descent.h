@@ -1,0 +1,29 @@
+// Coordinate descent on what a quantizer left: with all codes known, each code and
+// each scale in turn takes the value of least loss, trace((W - W^) H (W - W^)'),
+// given all the others. The loss never rises. GPTQ decides a code with the later ones
+// still free; this pass corrects what their rounding changed.
+//   Codes: Chee et al. 2023, "QuIP", supplement (the "greedy" updates after LDLQ).
+//   Scales: the minimum of a quadratic in one unknown, v' H e / v' H v for the
+//   group's v = code - zero and the row's error e.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "passes/quant/rtn.h"
+#include "runtime/base/threads.h"
+
+namespace hasten::passes {
+
+struct DescentOptions {
+  double damping = 0.01;   // as GPTQ's
+  int rounds = 2;          // of all scales and then all codes
+  bool scales = true;
+};
+
+// w: [n][k]; hessian: [k][k], symmetric, the sum of x x'; codes: of w, changed in
+// place. The same codes with any number of threads. kUsage for sizes that do not fit.
+Status Descend(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, std::span<const double> hessian,
+               const DescentOptions& options, ThreadPool& pool, OwnedCodes* codes);
+
+}  // namespace hasten::passes

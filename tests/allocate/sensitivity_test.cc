@@ -1,0 +1,163 @@
+// A measured probe is what a whole run of the graph with that weight replaced says,
+// with any number of threads; and items name what rules can name.
+#include "calib/allocate/sensitivity.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "calib/allocate/allocate.h"
+#include "calib/eval/reference.h"
+#include "calib/metrics/score.h"
+#include "calib/stats/random.h"
+#include "compiler/interp/interp.h"
+#include "compiler/onnx/import.h"
+#include "passes/pass_runner.h"
+#include "passes/quant/rtn.h"
+#include "passes/recognize/roles.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace hasten::calib {
+namespace {
+
+constexpr int64_t kContext = 24, kSamples = 3;
+constexpr uint32_t kVocab = 300;
+
+ImportedModel Model(const std::string& name) {
+  auto model = ImportModel(std::string(HASTEN_BINARY_DIR) + "/fixtures/models/" + name);
+  EXPECT_TRUE(model.ok()) << model.status().message();
+  const std::vector<std::string> pipeline = {"compile"};
+  const auto list = passes::ResolvePasses(pipeline);
+  EXPECT_TRUE(list.ok());
+  passes::RunReport report;
+  const Status passed = passes::RunPasses(*model->graph, *list, {}, &report);
+  EXPECT_TRUE(passed.ok()) << passed.message();
+  return *std::move(model);
+}
+
+Chunks Samples(uint32_t vocab) {
+  stats::Random random(3);
+  Chunks chunks;
+  chunks.count = kSamples, chunks.context = kContext;
+  for (int64_t i = 0; i < kSamples * kContext; ++i) chunks.tokens.push_back(static_cast<int32_t>(random.Below(vocab)));
+  return chunks;
+}
+
+std::vector<Item> Measured(ir::Graph& graph, int threads, uint32_t vocab = kVocab) {
+  auto items = ItemsOf(graph);
+  EXPECT_TRUE(items.ok()) << items.status().message();
+  auto pool = ThreadPool::Create(threads);
+  const Status status = MeasureSensitivity(graph, Samples(vocab), {.samples = kSamples, .context = kContext, .stride = 2}, **pool, &*items);
+  EXPECT_TRUE(status.ok()) << status.message();
+  return *std::move(items);
+}
+
+const Choice& ChoiceOf(const Item& item, Scheme scheme) {
+  return *std::find_if(item.choices.begin(), item.choices.end(), [&](const Choice& c) { return c.scheme == scheme; });
+}
+
+// The weights of an item as int4:64 holds them, by packing and unpacking.
+std::vector<float> Packed(const Item& item) {
+  std::vector<float> w(static_cast<size_t>(item.n * item.k)), out(w.size());
+  item.rows.GatherRows(0, item.n, w.data());
+  std::vector<std::byte> packed(*PackedBytes(Scheme::kI4G64, item.n, item.k));
+  EXPECT_TRUE(passes::QuantizeAndPack(Scheme::kI4G64, item.n, item.k, 0, w, packed).ok());
+  for (int64_t r = 0; r < item.n; ++r) UnpackRow(Scheme::kI4G64, item.n, item.k, packed.data(), r, out.data() + r * item.k);
+  return out;
+}
+
+std::vector<ir::Tensor> Logits(ir::Graph& graph) {
+  const Chunks samples = Samples(kVocab);
+  auto roles = recognize::AssignRoles(graph);
+  std::vector<ir::Tensor> all;
+  for (int64_t s = 0; s < samples.count; ++s) {
+    auto inputs = SequenceInputs(graph, *roles, samples.At(s));
+    auto out = interp::Run(graph, *inputs);
+    EXPECT_TRUE(out.ok()) << out.status().message();
+    all.push_back((*out)[MainOutput(graph)]);
+  }
+  return all;
+}
+
+TEST(Sensitivity, AProbeIsWhatAWholeRunSays) {
+  const ImportedModel model = Model("good");
+  const std::vector<Item> items = Measured(*model.graph, 2);
+  const std::vector<ir::Tensor> clean = Logits(*model.graph);
+  std::set<std::string> seen;
+  for (const Item& item : items) {
+    const std::unique_ptr<ir::Graph> graph = model.graph->Clone();
+    const std::vector<float> w = Packed(item);
+    for (const Use& use : item.uses) {   // as each stores it
+      size_t at = 1;
+      bool trans = true;
+      if (use.node->op == "linear") {
+        while (!use.node->input(at + 1) || use.node->input(at + 1)->weight().dim(0) * use.node->input(at + 1)->weight().dim(1) != item.n * item.k ||
+               (item.uses.size() == 1 && use.node->input(at + 1) != item.rows.parts[0].value)) ++at;
+        trans = use.node->Ints("trans")[at - 1] != 0;
+        ++at;
+      }
+      ir::Value* old = graph->FindValue(use.node->input(at)->name);
+      std::vector<float> stored(w.size());
+      for (int64_t r = 0; r < item.n; ++r)
+        for (int64_t i = 0; i < item.k; ++i) stored[static_cast<size_t>(trans ? r * item.k + i : i * item.n + r)] = w[static_cast<size_t>(r * item.k + i)];
+      graph->ReplaceAllUses(old, graph->AddWeight("replaced", ir::Tensor::From<float>(old->weight().dims(), stored)));
+    }
+    const std::vector<ir::Tensor> changed = Logits(*graph);
+    double sum = 0;
+    int64_t rows = 0;
+    for (size_t s = 0; s < clean.size(); ++s) {
+      const int64_t cols = clean[s].dim(-1);
+      for (int64_t r = kContext / 2; r < kContext; r += 2, ++rows)
+        sum += ScoreToken({clean[s].data<float>() + r * cols, static_cast<size_t>(cols)}, {changed[s].data<float>() + r * cols, static_cast<size_t>(cols)}, 0).kld;
+    }
+    const double expected = sum / static_cast<double>(rows);
+    EXPECT_GT(expected, 0) << item.name;
+    EXPECT_NEAR(ChoiceOf(item, Scheme::kI4G64).kld, expected, 1e-3 * expected) << item.name;
+    EXPECT_LT(ChoiceOf(item, Scheme::kI8G32).kld, 0.05 * expected) << item.name;
+    EXPECT_TRUE(seen.insert(item.name).second) << item.name;
+  }
+  EXPECT_EQ(seen.size(), 2u * 7 + 1);   // q k v o gate up down in two layers, and the tied table
+}
+
+TEST(Sensitivity, TheSameWithAnyNumberOfThreads) {
+  const ImportedModel model = Model("good");
+  const std::vector<Item> one = Measured(*model.graph, 1), three = Measured(*model.graph, 3);
+  for (size_t i = 0; i < one.size(); ++i)
+    for (size_t c = 0; c < one[i].choices.size(); ++c) {
+      EXPECT_EQ(one[i].choices[c].kld, three[i].choices[c].kld) << one[i].name;
+      EXPECT_EQ(one[i].choices[c].error, three[i].choices[c].error) << one[i].name;
+    }
+}
+
+TEST(Sensitivity, AnEncoderIsJudgedByItsOutputs) {
+  const ImportedModel model = Model("encoder");
+  for (const Item& item : Measured(*model.graph, 2, 70)) {
+    EXPECT_GT(ChoiceOf(item, Scheme::kI4G64).kld, 0) << item.name;
+    EXPECT_LT(ChoiceOf(item, Scheme::kI4G64).kld, 1) << item.name;
+  }
+}
+
+// A recipe with one scheme for everything has no rule, one with a single exception one.
+TEST(Allocate, ARecipeSaysNoMoreThanItMust) {
+  const ImportedModel model = Model("good");
+  const auto items = ItemsOf(*model.graph);
+  ASSERT_TRUE(items.ok());
+  std::vector<size_t> chosen(items->size(), 1);
+  const Recipe plain = RecipeOf({}, *items, chosen);
+  EXPECT_TRUE(plain.rules.empty());
+  EXPECT_EQ(plain.embed, plain.head);
+  for (size_t i = 0; i < items->size(); ++i) {
+    if ((*items)[i].embed) continue;
+    chosen[i] = 0;
+    const Recipe one = RecipeOf({}, *items, chosen);
+    ASSERT_EQ(one.rules.size(), 1u) << (*items)[i].name;
+    EXPECT_EQ(one.rules[0].tensor, (*items)[i].name);
+    chosen[i] = 1;
+  }
+}
+
+}  // namespace
+}  // namespace hasten::calib

@@ -1,0 +1,76 @@
+// Coordinate descent: never a higher loss, codes and scales that the scheme can
+// store, a fixed point at the optimum, threads, refusals.
+#include "passes/quant/descent.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "passes/quant/gptq.h"
+#include "tests/passes/quant/loss.h"
+
+namespace hasten::passes {
+namespace {
+
+constexpr int64_t kN = 19, kK = 150;   // no multiples of the tile of rows or of a group
+
+OwnedCodes Gptq(Scheme scheme, const std::vector<float>& w, std::vector<double> h) {
+  OwnedCodes codes;
+  double error = 0;
+  EXPECT_TRUE(QuantizeGptq(scheme, kN, kK, w, h, {}, **ThreadPool::Create(1), &codes, &error).ok());
+  return codes;
+}
+
+TEST(Descent, LowersTheLossOfRoundingAndOfGptq) {
+  const std::vector<float> w = Normal(kN * kK, 1);
+  const std::vector<double> h = Hessian(kK, 2);
+  for (const SchemeInfo& info : AllSchemes()) {
+    if (!info.integer) continue;
+    OwnedCodes nearest;
+    ASSERT_TRUE(QuantizeRtn(info.scheme, kN, kK, w, &nearest).ok());
+    for (OwnedCodes codes : {nearest, Gptq(info.scheme, w, h)}) {
+      const double before = Loss(info.scheme, kN, kK, w, codes, h);
+      ASSERT_TRUE(Descend(info.scheme, kN, kK, w, h, {1e-6, 2, true}, **ThreadPool::Create(2), &codes).ok());
+      EXPECT_LT(Loss(info.scheme, kN, kK, w, codes, h), before) << info.name;
+      for (const float s : codes.scale) EXPECT_EQ(s, RoundScale(info.scheme, s)) << info.name;
+      for (const int8_t c : codes.codes) {
+        EXPECT_GE(c, info.bits == 4 ? 0 : -127) << info.name;
+        EXPECT_LE(c, info.bits == 4 ? 15 : 127) << info.name;
+      }
+    }
+  }
+}
+
+TEST(Descent, LeavesWeightsThatTheCodesStandFor) {
+  const std::vector<double> h = Hessian(kK, 3);
+  OwnedCodes codes;
+  ASSERT_TRUE(QuantizeRtn(Scheme::kI4G64, kN, kK, Normal(kN * kK, 4), &codes).ok());
+  const std::vector<float> w = Decode(Scheme::kI4G64, kN, kK, codes);
+  const OwnedCodes before = codes;
+  ASSERT_TRUE(Descend(Scheme::kI4G64, kN, kK, w, h, {0.01, 3, true}, **ThreadPool::Create(1), &codes).ok());
+  EXPECT_EQ(codes.codes, before.codes);
+  EXPECT_EQ(codes.scale, before.scale);
+}
+
+TEST(Descent, ThreadsDoNotChangeABit) {
+  const std::vector<float> w = Normal(kN * kK, 5);
+  const std::vector<double> h = Hessian(kK, 6);
+  OwnedCodes one = Gptq(Scheme::kI4G32, w, h), four = one;
+  ASSERT_TRUE(Descend(Scheme::kI4G32, kN, kK, w, h, {}, **ThreadPool::Create(1), &one).ok());
+  ASSERT_TRUE(Descend(Scheme::kI4G32, kN, kK, w, h, {}, **ThreadPool::Create(4), &four).ok());
+  EXPECT_EQ(one.codes, four.codes);
+  EXPECT_EQ(one.scale, four.scale);
+}
+
+TEST(Descent, InputsThatNeverCameChangeNothing) {
+  const std::vector<float> w = Normal(kN * kK, 8);
+  OwnedCodes codes;
+  ASSERT_TRUE(QuantizeRtn(Scheme::kI8G32, kN, kK, w, &codes).ok());
+  const OwnedCodes before = codes;
+  ASSERT_TRUE(Descend(Scheme::kI8G32, kN, kK, w, std::vector<double>(kK * kK), {}, **ThreadPool::Create(2), &codes).ok());
+  EXPECT_EQ(codes.codes, before.codes);
+  EXPECT_EQ(Descend(Scheme::kI8G32, kN, kK - 1, w, std::vector<double>(kK * kK), {}, **ThreadPool::Create(1), &codes).code(), Code::kUsage);
+}
+
+}  // namespace
+}  // namespace hasten::passes
