@@ -46,6 +46,7 @@ Result<int> Run(const EvalCommand& c, const Context& context) {
   HST_ASSIGN_OR_RETURN(const calib::TextChunks text, calib::ChunksOfText(*artifact, c.text, c.context, c.chunks));
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::ReferenceModel> reference,
                        calib::ReferenceModel::Open(c.reference, threads, context.interrupted));
+  if (artifact->info().causal) HST_RETURN_IF_ERROR(calib::CheckSameVocabulary(*reference, artifact->info().vocab));
   HST_ASSIGN_OR_RETURN(const calib::Store store, calib::Store::Open(c.cache));
   Progress progress(c.json);
   progress.Stage("evaluate");

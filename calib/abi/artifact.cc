@@ -121,6 +121,22 @@ Result<std::vector<int32_t>> Artifact::EncodeChat(std::string_view system, std::
   return Encode(TakeText(text), /*special=*/false);
 }
 
+Result<int32_t> SampleToken(hst_context* context, std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
+  hst_sample_options options = HST_SAMPLE_OPTIONS_INIT;
+  options.temperature = sampling.temperature;
+  options.top_k = sampling.top_k;
+  options.top_p = sampling.top_p;
+  options.min_p = sampling.min_p;
+  options.repetition_penalty = sampling.repetition_penalty;
+  options.seed = sampling.seed;
+  int32_t token = 0;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) {
+    return hst_sample(context, logits.data(), logits.size(), history.data(), history.size(), static_cast<int64_t>(history.size()),
+                      &options, &token, e);
+  }));
+  return token;
+}
+
 Result<std::unique_ptr<Session>> Session::Create(const Artifact& artifact, const SessionOptions& options) {
   std::unique_ptr<Session> session(new Session());
   session->output_ = artifact.info().output;
@@ -164,19 +180,7 @@ Result<RowBlock> Session::Evaluate(std::span<const int32_t> tokens, Rows rows) {
 }
 
 Result<int32_t> Session::Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
-  hst_sample_options options = HST_SAMPLE_OPTIONS_INIT;
-  options.temperature = sampling.temperature;
-  options.top_k = sampling.top_k;
-  options.top_p = sampling.top_p;
-  options.min_p = sampling.min_p;
-  options.repetition_penalty = sampling.repetition_penalty;
-  options.seed = sampling.seed;
-  int32_t token = 0;
-  HST_RETURN_IF_ERROR(Call([&](hst_error** e) {
-    return hst_sample(context_, logits.data(), logits.size(), history.data(), history.size(), static_cast<int64_t>(history.size()),
-                      &options, &token, e);
-  }));
-  return token;
+  return SampleToken(context_, logits, history, sampling);
 }
 
 Status Session::Reset() {

@@ -31,6 +31,8 @@ class BatchSession {
   Status Evaluate(std::span<const BatchItem> items);
   // Of the main output, for an item of the last call.
   Result<RowBlock> RowsOf(size_t item);
+  // As Session::Sample.
+  Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling);
   // A layer's cached keys and values as fp32, [kv_heads][length][head_dim].
   Status ExportLayer(hst_sequence sequence, uint32_t layer, std::span<float> keys, std::span<float> values);
 

@@ -1,6 +1,8 @@
 #include "calib/allocate/allocate.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -13,6 +15,9 @@ namespace {
 // What is left of a budget that is not worth another round.
 constexpr double kSlack = 1e-4;
 constexpr int kRounds = 12;
+// Of the probes' divergences, in the order they are tried: 1 is as measured; at half,
+// a tensor that costs a hundred times another counts ten times.
+constexpr double kPowers[] = {1.0, 0.8, 0.9, 0.7, 0.6, 0.5};
 
 // The name of a rule for all parts of a linear when they get the same, else of each part.
 void AddRules(const ir::Node& linear, const std::map<std::string, Scheme>& schemes, Scheme common, std::set<std::string>& named, Recipe& recipe) {
@@ -51,30 +56,51 @@ Recipe RecipeOf(const Recipe& base, std::span<const Item> items, std::span<const
   return recipe;
 }
 
-Result<Recipe> Allocate(const Recipe& base, std::span<const Item> items, uint64_t budget, const ArtifactSize& size) {
-  const std::vector<size_t> smallest(items.size(), 0);
-  Recipe best = RecipeOf(base, items, smallest);
-  HST_ASSIGN_OR_RETURN(const uint64_t least, size(best));
+Result<std::vector<size_t>> Allocate(const Recipe& base, std::span<const Item> items, uint64_t budget, const ArtifactSize& size) {
+  std::vector<size_t> best(items.size(), 0);   // the smallest
+  HST_ASSIGN_OR_RETURN(const uint64_t least, size(RecipeOf(base, items, best)));
   if (least > budget) return UsageError("a budget of ", budget, " bytes: the smallest artifact of this model has ", least);
   // What a file holds beside weights depends on the choice (rules, padding): corrected
-  // until the file is within the budget and little of it is left.
-  uint64_t target = budget - least + LeastBytes(items), below = 0;
-  double predicted = PredictedKld(items, smallest);
+  // by what was over or left, then halved between what was within and what was not.
+  uint64_t target = budget - least + LeastBytes(items), within = LeastBytes(items);
+  std::optional<uint64_t> beyond;
+  double predicted = PredictedKld(items, best);
   for (int round = 0; round < kRounds; ++round) {
-    const std::optional<std::vector<size_t>> chosen = Knapsack(items, target);
+    std::optional<std::vector<size_t>> chosen = Knapsack(items, target);
     if (!chosen) break;
-    Recipe recipe = RecipeOf(base, items, *chosen);
-    HST_ASSIGN_OR_RETURN(const uint64_t bytes, size(recipe));
+    HST_ASSIGN_OR_RETURN(const uint64_t bytes, size(RecipeOf(base, items, *chosen)));
+    uint64_t next = 0;
     if (bytes > budget) {
-      if (target <= below + (bytes - budget)) break;   // it cannot get nearer
-      target -= bytes - budget;
-      continue;
+      beyond = target;
+      next = target - std::min(target, bytes - budget);
+    } else {
+      if (const double now = PredictedKld(items, *chosen); now < predicted) best = *std::move(chosen), predicted = now;
+      within = std::max(within, target);
+      if (static_cast<double>(budget - bytes) < kSlack * static_cast<double>(budget)) break;
+      next = target + (budget - bytes);
     }
-    const double now = PredictedKld(items, *chosen);
-    if (now < predicted) best = std::move(recipe), predicted = now;
-    if (static_cast<double>(budget - bytes) < kSlack * static_cast<double>(budget) || target <= below) break;
-    below = target;
-    target += budget - bytes;
+    if (next <= within || (beyond && next >= *beyond)) next = within + (beyond.value_or(within) - within) / 2;
+    if (next <= within) break;   // nothing between
+    target = next;
+  }
+  return best;
+}
+
+Result<std::vector<size_t>> AllocateBest(const Recipe& base, std::span<const Item> items, uint64_t budget, const ArtifactSize& size, int64_t count,
+                                         const MeasureChosen& measure) {
+  std::vector<size_t> best;
+  double least = 0;
+  for (size_t i = 0; i < std::min<size_t>(static_cast<size_t>(count), std::size(kPowers)); ++i) {
+    std::vector<Item> read(items.begin(), items.end());
+    for (Item& item : read) {   // what the item costs, narrowed; how its schemes compare stays
+      const double cost = item.choices[0].kld, factor = cost > 0 ? std::pow(cost, kPowers[i] - 1) : 0;
+      for (Choice& c : item.choices) c.kld *= factor;
+    }
+    HST_ASSIGN_OR_RETURN(std::vector<size_t> chosen, Allocate(base, read, budget, size));
+    if (count == 1) return chosen;
+    if (i > 0 && chosen == best) continue;
+    HST_ASSIGN_OR_RETURN(const double measured, measure(chosen));
+    if (i == 0 || measured < least) best = std::move(chosen), least = measured;
   }
   return best;
 }

@@ -54,7 +54,10 @@ void AddChoices(Item& item) {
 }  // namespace
 
 std::vector<Scheme> AllocatableSchemes() {
-  return {Scheme::kI4G128, Scheme::kI4G64, Scheme::kI4G32, Scheme::kI5G128, Scheme::kI5G64, Scheme::kI6G128, Scheme::kI6G64, Scheme::kI8, Scheme::kI8G128, Scheme::kI8G64, Scheme::kI8G32};
+  std::vector<Scheme> schemes;
+  for (const SchemeInfo& info : AllSchemes())
+    if (info.integer) schemes.push_back(info.scheme);
+  return schemes;
 }
 
 Result<std::vector<Item>> ItemsOf(const ir::Graph& graph) {

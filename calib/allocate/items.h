@@ -37,7 +37,7 @@ struct Item {
   std::vector<Choice> choices;      // by rising bytes
 };
 
-// Schemes that a budget chooses among, in this order.
+// Schemes that a budget chooses among: all with codes.
 std::vector<Scheme> AllocatableSchemes();
 
 // The items of a graph, in its order. A linear's parts are items of their own, so

@@ -15,6 +15,17 @@ using ir::Node;
 using ir::Tensor;
 using ir::Value;
 
+Chunks Shortened(const Chunks& all, int64_t count, int64_t context, int64_t half) {
+  Chunks out;
+  out.count = std::min(count, all.count);
+  out.context = std::min(context, all.context);
+  for (int64_t i = 0; i < out.count; ++i) {
+    const std::span<const int32_t> tokens = all.At((2 * i + half) * all.count / (2 * out.count)).first(static_cast<size_t>(out.context));
+    out.tokens.insert(out.tokens.end(), tokens.begin(), tokens.end());
+  }
+  return out;
+}
+
 Result<std::unique_ptr<Replay>> Replay::Create(ir::Graph& graph, const Chunks& samples, int64_t stride, ThreadPool& pool,
                                            const std::atomic<bool>* cancel) {
   std::unique_ptr<Replay> replay(new Replay(pool));
@@ -101,16 +112,21 @@ Result<Tensor> Replay::Evaluate(const Node& node, interp::Interpreter& interpret
   return std::move(out[0]);
 }
 
-Status Replay::Advance(size_t i) {
+Status Replay::Advance(size_t i, const Replacements& replaced) {
   const Node& node = *nodes_[i];
   return ForSamples([&](size_t s, interp::Interpreter& interpreter) -> Status {
     Live made;
-    HST_ASSIGN_OR_RETURN(made[node.output()], Evaluate(node, interpreter, live_[s], made, {}));
+    HST_ASSIGN_OR_RETURN(made[node.output()], Evaluate(node, interpreter, live_[s], made, replaced));
     for (auto& [value, tensor] : made) live_[s][value] = std::move(tensor);
     for (const Value* v : node.inputs())
       if (v && last_.at(v) == i) live_[s].erase(v);
     return {};
   });
+}
+
+Tensor Replay::Last(size_t sample) const {
+  const Tensor& all = live_[sample].at(result_);
+  return narrow_ ? all : SomeRows(all);
 }
 
 Status Replay::Finish(size_t begin, const Replacements& replaced, const std::function<void(size_t, const Tensor&)>& f) {

@@ -24,6 +24,10 @@ using Live = std::unordered_map<const ir::Value*, ir::Tensor>;
 using Replaced = std::function<Result<ir::Tensor>(std::span<const ir::Tensor> operands)>;
 using Replacements = std::map<const ir::Node*, Replaced>;
 
+// Evenly spaced ones of the samples, `count` of them at most, each cut to `context`.
+// Those of `half` 1 lie between those of 0, where there are enough.
+Chunks Shortened(const Chunks& all, int64_t count, int64_t context, int64_t half);
+
 class Replay {
  public:
   // `graph` outlives it. Rows of the result are those from the second half of each
@@ -38,7 +42,9 @@ class Replay {
   const ir::Tensor& Operand(size_t sample, const ir::Value* v) const { return live_[sample].at(v); }
 
   // Evaluates node i for every sample, and drops what no later node reads.
-  Status Advance(size_t i);
+  Status Advance(size_t i, const Replacements& replaced = {});
+  // What Finish gives, once Advance has been through all nodes.
+  ir::Tensor Last(size_t sample) const;
   // The result [rows][cols] of each sample when nodes from i on are evaluated with
   // some replaced; what Advance has kept stays as it is. `f` runs on a pool's thread.
   Status Finish(size_t i, const Replacements& replaced, const std::function<void(size_t sample, const ir::Tensor& result)>& f);

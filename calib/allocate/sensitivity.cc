@@ -1,16 +1,12 @@
 #include "calib/allocate/sensitivity.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
+#include "calib/allocate/replace.h"
 #include "calib/allocate/replay.h"
-#include "calib/eval/reference.h"
-#include "calib/metrics/score.h"
 #include "compiler/interp/gemm.h"
-#include "passes/quant/rtn.h"
-#include "runtime/quant/layout.h"
 
 namespace hasten::calib {
 namespace {
@@ -20,69 +16,13 @@ using ir::Tensor;
 
 constexpr Scheme kProbe = Scheme::kI4G64;
 
-// Evenly spaced of the samples, each cut to `context`.
-Chunks Shortened(const Chunks& all, int64_t count, int64_t context) {
-  Chunks out;
-  out.count = std::min(count, all.count);
-  out.context = std::min(context, all.context);
-  for (int64_t i = 0; i < out.count; ++i) {
-    const std::span<const int32_t> tokens = all.At(i * all.count / out.count).first(static_cast<size_t>(out.context));
-    out.tokens.insert(out.tokens.end(), tokens.begin(), tokens.end());
-  }
-  return out;
-}
-
-// W^ [n][k], rounded to nearest.
-Result<std::vector<float>> Rounded(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, ThreadPool& pool) {
-  std::vector<float> out(w.size());
-  const PackedLayout l = LayoutOf(scheme, n, k);
-  constexpr int64_t kTile = 64;
-  const int64_t tiles = (n + kTile - 1) / kTile;
-  std::vector<Status> status(static_cast<size_t>(tiles));
-  pool.Run(tiles, 1, [&](int64_t begin, int64_t end, int) {
-    passes::OwnedCodes c;
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t first = t * kTile, rows = std::min(kTile, n - first);
-      status[static_cast<size_t>(t)] = passes::QuantizeRtn(scheme, rows, k, w.subspan(static_cast<size_t>(first * k), static_cast<size_t>(rows * k)), &c);
-      if (!status[static_cast<size_t>(t)].ok()) continue;
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t i = 0; i < k; ++i) {
-          const size_t g = static_cast<size_t>(r * l.groups + i / l.group);
-          out[static_cast<size_t>((first + r) * k + i)] = c.scale[g] * static_cast<float>(c.codes[static_cast<size_t>(r * k + i)] - (c.zero.empty() ? 0 : c.zero[g]));
-        }
-    }
-  });
-  for (Status& s : status) HST_RETURN_IF_ERROR(std::move(s));
-  return out;
-}
-
-// A linear's or a table's weights as W[n, k], parts under each other.
-plan::TensorPlan WeightsOf(const Node& node) {
-  plan::TensorPlan t;
-  if (node.op == "embed") {
-    t.n = node.input(1)->weight().dim(0), t.k = node.input(1)->weight().dim(1);
-    t.parts = {{node.input(1), true, 0, t.n}};
-    return t;
-  }
-  const auto trans = node.Ints("trans"), begin = node.Ints("begin"), end = node.Ints("end");
-  for (size_t i = 0; i < trans.size(); ++i) {
-    t.parts.push_back({node.input(2 + i), trans[i] != 0, begin[i], end[i]});
-    t.n += end[i] - begin[i];
-  }
-  t.k = node.input(2)->weight().dim(trans[0] ? 1 : 0);
-  return t;
-}
-
 class Sensitivity {
  public:
   Sensitivity(const ir::Graph& graph, const SensitivityOptions& options, ThreadPool& pool, std::vector<Item>& items)
-      : o_(options), pool_(pool), items_(items) {
-    const ir::Type& type = graph.outputs()[MainOutput(graph)]->type;
-    for (const Item& item : items) logits_ = logits_ || (item.embed && type.ranked && !type.shape.empty() && type.shape.back() == ir::Dim(ir::Poly(item.n)));
-  }
+      : o_(options), pool_(pool), items_(items), logits_(GivesDistributions(graph, items)) {}
 
   Status Run(ir::Graph& graph, const Chunks& samples) {
-    HST_ASSIGN_OR_RETURN(replay_, Replay::Create(graph, Shortened(samples, o_.samples, o_.context), o_.stride, pool_, o_.cancel));
+    HST_ASSIGN_OR_RETURN(replay_, Replay::Create(graph, Shortened(samples, o_.samples, o_.context, 0), o_.stride, pool_, o_.cancel));
     clean_.resize(replay_->samples());
     HST_RETURN_IF_ERROR(replay_->Finish(0, {}, [&](size_t s, const Tensor& result) { clean_[s] = result; }));
     std::map<const Node*, std::vector<Item*>> at;   // by the first of an item's uses
@@ -116,12 +56,6 @@ class Sensitivity {
     HST_ASSIGN_OR_RETURN(const double cost, Divergence(at, item, probe));
     for (Choice& c : item.choices) c.kld = probe_error > 0 ? cost * c.error / probe_error : 0;
     return {};
-  }
-
-  static double Energy(std::span<const float> w) {
-    double sum = 0;
-    for (const float v : w) sum += static_cast<double>(v) * v;
-    return sum;
   }
 
   // Relative squared error of the first use's outputs; of a table, of the rows themselves.
@@ -164,61 +98,17 @@ class Sensitivity {
     }
     std::vector<double> sums(replay_->samples());
     std::vector<int64_t> rows(replay_->samples());
-    HST_RETURN_IF_ERROR(replay_->Finish(at, replacements, [&](size_t s, const Tensor& result) { sums[s] = Compare(clean_[s], result, &rows[s]); }));
+    HST_RETURN_IF_ERROR(replay_->Finish(at, replacements, [&](size_t s, const Tensor& result) { sums[s] = SumDivergence(clean_[s], result, logits_, &rows[s]); }));
     double total = 0;
     int64_t count = 0;
     for (size_t s = 0; s < sums.size(); ++s) total += sums[s], count += rows[s];
     return total / static_cast<double>(std::max<int64_t>(count, 1));
   }
 
-  // The sum over rows.
-  double Compare(const Tensor& clean, const Tensor& result, int64_t* rows) const {
-    const int64_t cols = clean.dim(-1);
-    *rows = clean.elements() / cols;
-    double sum = 0;
-    for (int64_t r = 0; r < *rows; ++r) {
-      const std::span<const float> a(clean.data<float>() + r * cols, static_cast<size_t>(cols)), b(result.data<float>() + r * cols, static_cast<size_t>(cols));
-      if (logits_) {
-        sum += ScoreToken(a, b, 0).kld;
-        continue;
-      }
-      double lost = 0;
-      for (size_t i = 0; i < a.size(); ++i) lost += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
-      const double energy = Energy(a);
-      sum += energy > 0 ? lost / energy : 0;
-    }
-    return sum;
-  }
-
-  // The node with other weights, W[n, k].
-  static Result<Tensor> Compute(const Node& node, int64_t n, int64_t k, const std::vector<float>& w, std::span<const Tensor> operands) {
-    std::vector<int64_t> dims = operands[0].dims();
-    if (node.op == "embed") {
-      dims.push_back(k);
-      HST_ASSIGN_OR_RETURN(Tensor out, Tensor::Uninitialized(DType::kF32, std::move(dims)));
-      for (int64_t i = 0; i < operands[0].elements(); ++i) {
-        const int64_t id = operands[0].IntAt(i) + node.Int("offset", 0);
-        HST_CHECK(id >= 0 && id < n);
-        std::copy_n(w.begin() + id * k, k, out.mutable_data<float>() + i * k);
-      }
-      return out;
-    }
-    dims.back() = n;
-    const int64_t rows = operands[0].elements() / k;
-    HST_ASSIGN_OR_RETURN(Tensor out, Tensor::Uninitialized(DType::kF32, std::move(dims)));
-    float* y = out.mutable_data<float>();
-    interp::GemmSerial({operands[0].data<float>(), w.data(), y, rows, n, k, k, k, n, false, true});
-    if (operands[1].valid()) {
-      const std::vector<float> bias = operands[1].ToFloats();
-      for (int64_t i = 0; i < rows * n; ++i) y[i] += bias[static_cast<size_t>(i % n)];
-    }
-    return out;
-  }
-
   const SensitivityOptions& o_;
   ThreadPool& pool_;
   std::vector<Item>& items_;
-  bool logits_ = false;   // the result is a distribution
+  bool logits_;
   std::unique_ptr<Replay> replay_;
   std::vector<Tensor> clean_;
 };

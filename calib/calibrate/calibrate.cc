@@ -19,7 +19,7 @@ class Calibration {
       : graph_(graph), plan_(plan), o_(options), pool_(pool), codes_(plan.tensors.size()), ops_(graph, plan, codes_) {}
 
   Result<std::vector<passes::OwnedCodes>> Run(const Chunks& samples) {
-    if (o_.checkpoint) codes_ = o_.checkpoint->found();
+    if (o_.checkpoint) codes_ = o_.checkpoint->TakeFound();
     HST_RETURN_IF_ERROR(TablesFirst(samples));
     HST_ASSIGN_OR_RETURN(walk_, Walk::Create(graph_, samples, OptionsFor(Ways()), pool_));
     const uint64_t total = Work(nullptr);
@@ -60,7 +60,7 @@ class Calibration {
     const plan::TensorPlan& tensor = plan_.tensors[static_cast<size_t>(in.tensor)];
     if (GetScheme(tensor.scheme).integer && codes_[static_cast<size_t>(in.tensor)].codes.empty()) {
       HST_RETURN_IF_ERROR(Advance(node));
-      HST_RETURN_IF_ERROR(Observe(node, in, tensor.k, true));
+      HST_RETURN_IF_ERROR(Observe(node, in, tensor.n, tensor.k, true));
       HST_RETURN_IF_ERROR(Quantize(in.tensor));
     }
     if (walk_->Needs(node)) ops_.Remember(node);
@@ -75,13 +75,15 @@ class Calibration {
     return {};
   }
 
-  // H and C of the linear's inputs, a few samples at a time.
-  Status Observe(const Node& node, const plan::InstrPlan& in, int64_t k, bool quantized) {
+  // H, C and G of the linear, a few samples at a time.
+  Status Observe(const Node& node, const plan::InstrPlan& in, int64_t n, int64_t k, bool quantized) {
     constexpr int64_t kBatch = 8;
     const bool cross = quantized && Asymmetric();
     hessian_.assign(static_cast<size_t>(k * k), 0.0);
     cross_.assign(cross ? hessian_.size() : 0, 0.0);
-    rounded_.resize(kBatch), missed_.resize(cross ? kBatch : 0);
+    const ir::Value* stream = cross && o_.stream ? walk_->StreamOf(node) : nullptr;
+    residual_.assign(stream ? static_cast<size_t>(n * k) : 0, 0.0);
+    rounded_.resize(kBatch), missed_.resize(cross ? kBatch : 0), strayed_.resize(stream ? kBatch : 0);
     for (int64_t first = 0; first < walk_->samples(); first += kBatch) {
       const int64_t count = std::min(kBatch, walk_->samples() - first);
       Status status[kBatch];
@@ -90,12 +92,14 @@ class Calibration {
           std::vector<float>& rounded = rounded_[static_cast<size_t>(i)];
           status[i] = Inputs(node, in, first + i, quantized ? Way::kQuantized : Way::kOriginal, k, &rounded);
           if (cross && status[i].ok()) status[i] = Missed(node, first + i, rounded, &missed_[static_cast<size_t>(i)]);
+          if (stream && status[i].ok()) status[i] = Strayed(stream, first + i, &strayed_[static_cast<size_t>(i)]);
         }
       });
       for (int64_t i = 0; i < count; ++i) HST_RETURN_IF_ERROR(std::move(status[i]));
       const std::span<const std::vector<float>> x(rounded_.data(), static_cast<size_t>(count));
       AddHessian(x, k, pool_, &hessian_);
-      if (cross) AddCross({missed_.data(), x.size()}, x, k, pool_, &cross_);
+      if (cross) AddCross({missed_.data(), x.size()}, k, x, k, pool_, &cross_);
+      if (stream) AddCross({strayed_.data(), x.size()}, n, x, k, pool_, &residual_);
     }
     return {};
   }
@@ -116,13 +120,31 @@ class Calibration {
     return {};
   }
 
+  // r - r^, how far the stream that the linear adds to has strayed.
+  Status Strayed(const ir::Value* stream, int64_t sample, std::vector<float>* strayed) const {
+    HST_ASSIGN_OR_RETURN(const Tensor original, walk_->At(sample, Way::kOriginal, stream));
+    HST_ASSIGN_OR_RETURN(const Tensor quantized, walk_->At(sample, Way::kQuantized, stream));
+    strayed->resize(static_cast<size_t>(original.elements()));
+    for (size_t j = 0; j < strayed->size(); ++j) (*strayed)[j] = original.data<float>()[j] - quantized.data<float>()[j];
+    return {};
+  }
+
   Status Quantize(int at) {
     const plan::TensorPlan& tensor = plan_.tensors[static_cast<size_t>(at)];
     passes::OwnedCodes codes;
+    NoteDead(tensor);
     HST_RETURN_IF_ERROR(MakeCodes(tensor, &codes).Annotate(StrCat("weight \"", tensor.name, "\"")));
     if (o_.checkpoint) HST_RETURN_IF_ERROR(o_.checkpoint->Append(static_cast<size_t>(at), codes));
     codes_[static_cast<size_t>(at)] = std::move(codes);
     return {};
+  }
+
+  void NoteDead(const plan::TensorPlan& tensor) const {
+    int64_t dead = 0;
+    for (int64_t i = 0; i < tensor.k; ++i) dead += hessian_[static_cast<size_t>(i * tensor.k + i)] == 0;
+    if (dead && o_.notes)
+      o_.notes->push_back(StrCat("calibration: ", dead, " of the ", tensor.k, " inputs of weight \"", tensor.name,
+                                 "\" are 0 in every sample; what they meet is rounded to nearest"));
   }
 
   Status MakeCodes(const plan::TensorPlan& tensor, passes::OwnedCodes* codes) {
@@ -131,7 +153,7 @@ class Calibration {
     const double energy = OutputEnergy(tensor.n, tensor.k, w, hessian_, pool_);
     if (!cross_.empty()) {
       std::vector<double> h = hessian_;
-      HST_RETURN_IF_ERROR(passes::CorrectForInputs(tensor.n, tensor.k, h, cross_, o_.gptaq, pool_, w));
+      HST_RETURN_IF_ERROR(passes::CorrectForInputs(tensor.n, tensor.k, h, cross_, residual_, o_.gptaq, pool_, w));
     }
     std::vector<double> h = hessian_;
     double error = 0;
@@ -156,7 +178,7 @@ class Calibration {
       if (!table || !GetScheme(tensor.scheme).zero_point || !codes_[static_cast<size_t>(in.tensor)].codes.empty()) continue;
       HST_ASSIGN_OR_RETURN(walk_, Walk::Create(graph_, samples, OptionsFor({Way::kOriginal}), pool_));
       HST_RETURN_IF_ERROR(walk_->AdvanceTo(*node, nullptr));
-      HST_RETURN_IF_ERROR(Observe(*node, in, tensor.k, false));
+      HST_RETURN_IF_ERROR(Observe(*node, in, tensor.n, tensor.k, false));
       HST_RETURN_IF_ERROR(Quantize(in.tensor));
     }
     return {};
@@ -169,8 +191,8 @@ class Calibration {
   std::vector<passes::OwnedCodes> codes_;
   RoundedOps ops_;
   std::unique_ptr<Walk> walk_;
-  std::vector<std::vector<float>> rounded_, missed_;   // of the linear at hand, a batch of samples
-  std::vector<double> hessian_, cross_;
+  std::vector<std::vector<float>> rounded_, missed_, strayed_;   // of the linear at hand, a batch of samples
+  std::vector<double> hessian_, cross_, residual_;
 };
 
 }  // namespace
@@ -183,7 +205,7 @@ Sha256Digest CheckpointKey(const Sha256Digest& model, const plan::ProgramPlan& p
   add(samples.context);
   sha.Update(std::as_bytes(std::span(samples.tokens)));
   add(options.gptaq.strength), add(options.gptaq.damping), add(options.gptq.damping);
-  add(options.descent.damping), add(options.descent.rounds), add(options.descent.scales);
+  add(options.descent.damping), add(options.descent.rounds), add(options.stream);
   return sha.Finish();
 }
 

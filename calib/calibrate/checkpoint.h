@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/plan/plan.h"
@@ -25,8 +26,8 @@ class Checkpoint {
   Checkpoint(const Checkpoint&) = delete;
   Checkpoint& operator=(const Checkpoint&) = delete;
 
-  // For each of the plan's tensors the codes that were found, or none.
-  const std::vector<passes::OwnedCodes>& found() const { return found_; }
+  // For each of the plan's tensors the codes that were found, or none. Once: they are large.
+  std::vector<passes::OwnedCodes> TakeFound() { return std::move(found_); }
   // The codes of a tensor, on disk when it returns.
   Status Append(size_t tensor, const passes::OwnedCodes& codes);
   // The work is done: the file goes.

@@ -29,16 +29,16 @@ constexpr int64_t kTile = 96;   // rows of a sum at once; fixed, since a product
 
 // sum[r][c] += the sum of a_r b_c, for columns from the tile's first row on (the upper
 // triangle) or for all.
-void AddProducts(std::span<const std::vector<float>> a, std::span<const std::vector<float>> b, int64_t k, bool upper, ThreadPool& pool,
-                 std::vector<double>* sum) {
-  pool.Run((k + kTile - 1) / kTile, 1, [&](int64_t begin, int64_t end, int) {
+void AddProducts(std::span<const std::vector<float>> a, int64_t n, std::span<const std::vector<float>> b, int64_t k, bool upper,
+                 ThreadPool& pool, std::vector<double>* sum) {
+  pool.Run((n + kTile - 1) / kTile, 1, [&](int64_t begin, int64_t end, int) {
     std::vector<float> part;
     for (int64_t t = begin; t < end; ++t) {
-      const int64_t first = t * kTile, count = std::min(kTile, k - first), from = upper ? first : 0, columns = k - from;
+      const int64_t first = t * kTile, count = std::min(kTile, n - first), from = upper ? first : 0, columns = k - from;
       part.resize(static_cast<size_t>(count * columns));
       for (size_t s = 0; s < a.size(); ++s) {
-        const int64_t rows = static_cast<int64_t>(a[s].size()) / k;
-        interp::GemmSerial({a[s].data() + first, b[s].data() + from, part.data(), count, columns, rows, k, k, columns, true, false});
+        const int64_t rows = static_cast<int64_t>(a[s].size()) / n;
+        interp::GemmSerial({a[s].data() + first, b[s].data() + from, part.data(), count, columns, rows, n, k, columns, true, false});
         for (int64_t r = 0; r < count; ++r)
           for (int64_t c = 0; c < columns; ++c)
             (*sum)[static_cast<size_t>((first + r) * k + from + c)] += static_cast<double>(part[static_cast<size_t>(r * columns + c)]);
@@ -50,7 +50,7 @@ void AddProducts(std::span<const std::vector<float>> a, std::span<const std::vec
 }  // namespace
 
 void AddHessian(std::span<const std::vector<float>> samples, int64_t k, ThreadPool& pool, std::vector<double>* h) {
-  AddProducts(samples, samples, k, true, pool, h);
+  AddProducts(samples, k, samples, k, true, pool, h);
   for (int64_t r = 0; r < k; ++r)
     for (int64_t c = 0; c < r; ++c) (*h)[static_cast<size_t>(r * k + c)] = (*h)[static_cast<size_t>(c * k + r)];
 }
@@ -73,9 +73,9 @@ double OutputEnergy(int64_t n, int64_t k, std::span<const float> w, std::span<co
   return total;
 }
 
-void AddCross(std::span<const std::vector<float>> a, std::span<const std::vector<float>> b, int64_t k, ThreadPool& pool,
+void AddCross(std::span<const std::vector<float>> a, int64_t n, std::span<const std::vector<float>> b, int64_t k, ThreadPool& pool,
               std::vector<double>* sum) {
-  AddProducts(a, b, k, false, pool, sum);
+  AddProducts(a, n, b, k, false, pool, sum);
 }
 
 }  // namespace hasten::calib

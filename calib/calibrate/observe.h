@@ -18,8 +18,8 @@ bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x);
 // of one sample are summed in fp32, samples in fp64 and in order: the same bits
 // with any number of threads.
 void AddHessian(std::span<const std::vector<float>> samples, int64_t k, ThreadPool& pool, std::vector<double>* h);
-// sum: [k][k] += the sum of a b', in the same way.
-void AddCross(std::span<const std::vector<float>> a, std::span<const std::vector<float>> b, int64_t k, ThreadPool& pool,
+// sum: [n][k] += the sum of a b', a [rows][n] and b [rows][k], in the same way.
+void AddCross(std::span<const std::vector<float>> a, int64_t n, std::span<const std::vector<float>> b, int64_t k, ThreadPool& pool,
               std::vector<double>* sum);
 
 // trace(W H W'), w: [n][k]: what the loss of a quantizer is relative to. Products in

@@ -1,5 +1,7 @@
 #include "calib/calibrate/walk.h"
 
+#include <malloc.h>
+
 #include <new>
 #include <utility>
 
@@ -33,6 +35,14 @@ Walk::Walk(ir::Graph& graph, const WalkOptions& options, ThreadPool& pool) : gra
     for (const Value* v : node.inputs())
       if (v && v->def()) needed_[v->def()] = true;
   }
+}
+
+Walk::~Walk() {
+  samples_.clear();
+  interpreters_.clear();
+#ifdef __GLIBC__
+  malloc_trim(0);   // else hundreds of megabytes in small pieces stay beside the stages that follow
+#endif
 }
 
 Status Walk::Begin(const Chunks& samples) {
@@ -75,6 +85,15 @@ Result<Tensor> Walk::At(int64_t sample, Way way, const Value* value) const {
   const auto place = s.spilled[static_cast<size_t>(way)].find(value);
   if (place != s.spilled[static_cast<size_t>(way)].end()) return current_->Get(place->second);
   return s.live[static_cast<size_t>(way)].at(value);
+}
+
+const Value* Walk::StreamOf(const Node& stop) const {
+  const auto& users = stop.output()->users();
+  if (users.size() != 1 || (*users.begin())->op != "add") return nullptr;
+  const Node& add = **users.begin();
+  const Value* other = add.input(0) == stop.output() ? add.input(1) : add.input(0);
+  const bool known = other->def() && index_.at(other->def()) < index_.at(&stop) && Needs(*other->def());
+  return known && other->type == stop.output()->type ? other : nullptr;
 }
 
 Status Walk::Load(Sample& sample) const {

@@ -38,11 +38,18 @@ class Walk {
   // At the graph's first node. `graph`, `pool` and `cancel` outlive the walk.
   static Result<std::unique_ptr<Walk>> Create(ir::Graph& graph, const Chunks& samples, const WalkOptions& options, ThreadPool& pool);
 
+  ~Walk();   // gives the samples' pages back to the system
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
   // Evaluates all nodes before `stop` that some linear depends on.
   Status AdvanceTo(const ir::Node& stop, const EvalRounded& rounded);
   int64_t samples() const { return static_cast<int64_t>(samples_.size()); }
   // A value that the stop reads. Any threads at once.
   Result<ir::Tensor> At(int64_t sample, Way way, const ir::Value* value) const;
+  // What the result of a stop is added to, where it is known by then: a residual
+  // stream; else null.
+  const ir::Value* StreamOf(const ir::Node& stop) const;
   // Whether what the node computes is needed at all (the logits are not).
   bool Needs(const ir::Node& node) const { return needed_.contains(&node); }
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "calib/allocate/allocate.h"
+#include "calib/allocate/budget.h"
 #include "calib/allocate/knapsack.h"
 #include "calib/calibrate/calibrate.h"
 #include "calib/calibrate/text.h"
@@ -16,7 +16,6 @@
 #include "calib/compile/round_trip.h"
 #include "calib/compile/weights.h"
 #include "calib/grad/distill.h"
-#include "calib/recipe/efforts.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/onnx/import.h"
 #include "compiler/plan/plan.h"
@@ -42,7 +41,7 @@ class Compilation {
     HST_RETURN_IF_ERROR(ReadText());   // before the work, so that bad text costs no time
     HST_RETURN_IF_ERROR(RunPasses());
     HST_ASSIGN_OR_RETURN(pool_, ThreadPool::Create(o_.threads));
-    HST_RETURN_IF_ERROR(SpendBudget());
+    HST_RETURN_IF_ERROR(Allocate());
     HST_RETURN_IF_ERROR(Write());
     HST_RETURN_IF_ERROR(Check());
     HST_RETURN_IF_ERROR(Cancelled());
@@ -58,7 +57,9 @@ class Compilation {
     HST_RETURN_IF_ERROR(ReadText());
     HST_RETURN_IF_ERROR(RunPasses());
     HST_ASSIGN_OR_RETURN(pool_, ThreadPool::Create(o_.threads));
-    HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasuredItemsOfModel());
+    HST_RETURN_IF_ERROR(Stage("sensitivity"));
+    HST_ASSIGN_OR_RETURN(const BudgetOptions options, BudgetOptionsOf());
+    HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasureItems(*model_.graph, text_.samples, options, *pool_));
     HST_ASSIGN_OR_RETURN(const uint64_t least, ArtifactBytes(RecipeOf(recipe_, items, std::vector<size_t>(items.size(), 0))));
     return f(items, least - LeastBytes(items));
   }
@@ -120,7 +121,7 @@ class Compilation {
     const Sha256Digest source = DigestSource(model_);
     sha.Update(source.data(), source.size());
     sha.Update(o_.tool_version.c_str(), o_.tool_version.size() + 1);
-    for (const std::vector<std::string>* list : {&o_.passes.disable, &o_.pipeline})
+    for (const std::vector<std::string>* list : {&std::as_const(recipe_.disable_passes), &o_.pipeline})
       for (const std::string& part : *list) sha.Update(part.c_str(), part.size() + 1);
     return sha.Finish();
   }
@@ -140,6 +141,7 @@ class Compilation {
     options.update = o_.update;
     options.cancel = o_.cancel;
     options.folder = TemporaryFolder();
+    options.notes = &report_.passes.notes;
     HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan));
     options.checkpoint = checkpoint_.get();
     HST_ASSIGN_OR_RETURN(values.codes, Calibrate(*model_.graph, plan, text_.samples, options, pool));
@@ -177,21 +179,19 @@ class Compilation {
     return options;
   }
 
-  Result<std::vector<Item>> MeasuredItemsOfModel() {
-    HST_RETURN_IF_ERROR(Stage("sensitivity"));
+  Result<BudgetOptions> BudgetOptionsOf() const {
     HST_ASSIGN_OR_RETURN(const Effort* effort, FindEffort(recipe_.effort));
-    HST_ASSIGN_OR_RETURN(std::vector<Item> items, ItemsOf(*model_.graph));
-    SensitivityOptions options{.samples = effort->probe_samples, .context = effort->probe_context, .update = o_.update, .cancel = o_.cancel};
-    HST_RETURN_IF_ERROR(MeasureSensitivity(*model_.graph, text_.samples, options, *pool_, &items));
-    return items;
+    return BudgetOptions{effort, o_.update, o_.cancel};
   }
 
   // Turns a budget into schemes.
-  Status SpendBudget() {
+  Status Allocate() {
     if (!recipe_.budget) return {};
+    HST_RETURN_IF_ERROR(Stage("allocate"));
     const uint64_t budget = *std::exchange(recipe_.budget, std::nullopt);
-    HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasuredItemsOfModel());
-    HST_ASSIGN_OR_RETURN(recipe_, Allocate(recipe_, items, budget, [this](const Recipe& recipe) { return ArtifactBytes(recipe); }));
+    HST_ASSIGN_OR_RETURN(const BudgetOptions options, BudgetOptionsOf());
+    HST_ASSIGN_OR_RETURN(recipe_, SpendBudget(*model_.graph, text_.samples, recipe_, budget,
+                                              [this](const Recipe& recipe) { return ArtifactBytes(recipe); }, options, *pool_));
     return {};
   }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/base/sha256.h"
+#include "runtime/engine/tokenizer/unicode.h"
 
 namespace hasten::calib {
 namespace {
@@ -61,6 +62,9 @@ Result<std::vector<std::string>> SplitDocuments(std::string_view text, std::stri
     const std::vector<std::string_view> lines = LinesOf(text);
     bool titles = false, blanks = false;
     std::vector<bool> starts(lines.size());
+    for (size_t i = 0; i < lines.size(); ++i) {
+      if (!tok::IsValidUtf8(lines[i])) return BadInput("line ", i + 1, ": is not UTF-8 text");
+    }
     for (size_t i = 0; i < lines.size(); ++i) {
       starts[i] = IsTitle(lines[i]) && (i == 0 || IsBlank(lines, i - 1)) && IsBlank(lines, i + 1);
       titles = titles || starts[i];

@@ -169,4 +169,11 @@ Result<ReferenceModel::Output> ReferenceModel::Run(const TokenBatch& batch) {
   return out;
 }
 
+Status CheckSameVocabulary(ReferenceModel& reference, int64_t vocab) {
+  HST_ASSIGN_OR_RETURN(const ir::Tensor row, reference.MainRows(std::vector<int32_t>{0}));
+  const int64_t theirs = row.dim(row.rank() - 1);
+  if (theirs == vocab) return {};
+  return BadInput(reference.name(), ": the reference has ", theirs, " outputs a token, the candidate a vocabulary of ", vocab, "; they are not the same model");
+}
+
 }  // namespace hasten::calib

@@ -77,6 +77,10 @@ class ReferenceModel {
   std::string digest_;
 };
 
+// kBadInput when a token of the reference's has another number of logits than the
+// candidate's vocabulary: they are not the same model, and its ids may not even exist.
+Status CheckSameVocabulary(ReferenceModel& reference, int64_t vocab);
+
 // The output that holds logits or hidden states: the one named "logits", else
 // the first of rank 3, else output 0.
 size_t MainOutput(const ir::Graph& graph);

@@ -104,6 +104,9 @@ class Gate {
       });
       report_.criteria.push_back(HardCheck(surface.name, "finite", broken == 0, broken == 0 ? "no NaN and no infinity" : StrCat("NaN or infinity at ", broken, " positions"),
                                            static_cast<int64_t>(e_.scores.scores.size())));
+    } else {
+      HST_ASSIGN_OR_RETURN(const BrokenRows found, FindBrokenRows(*e_.artifact, o_.threads, o_.cancel));
+      report_.criteria.push_back(HardCheck(surface.name, "finite", found.broken == 0, found.broken == 0 ? "no NaN and no infinity in a few tokens" : StrCat("NaN or infinity at ", found.broken, " positions of ", found.rows), found.rows));
     }
     return {};
   }
@@ -144,6 +147,15 @@ class Gate {
   }
 
   void JudgeGeneration(const Surface& surface, const Limit& limit) {
+    const auto broken = std::find_if(e_.candidate_greedy.begin(), e_.candidate_greedy.end(), [](const Continuation& c) { return c.broken; });
+    if (broken != e_.candidate_greedy.end()) {
+      Criterion c = NotMeasured(surface.name, "generation", "quality.generation." + limit.name, limit,
+                                StrCat("prompt ", broken - e_.candidate_greedy.begin() + 1, " came to logits with a NaN or an infinity"));
+      c.verdict = Verdict::kFail;
+      c.p_failure = 0;
+      report_.criteria.push_back(std::move(c));
+      return;
+    }
     std::vector<double> over, under(e_.prompts.size(), 1);
     for (size_t i = 0; i < e_.prompts.size(); ++i) {
       const Continuation &r = e_.reference_greedy[i], &c = e_.candidate_greedy[i];

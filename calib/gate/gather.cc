@@ -117,7 +117,7 @@ Result<Needs> NeedsOf(const Policy& policy, const GateOptions& o) {
 Result<Evidence> OpenAll(const Policy& policy, const Needs& needs, const GateOptions& o, Report& report) {
   Stage(o, "open");
   Evidence e;
-  HST_ASSIGN_OR_RETURN(e.facts, ReadCandidate(o.candidate));
+  HST_ASSIGN_OR_RETURN(e.facts, ReadCandidate(o.candidate, o.cancel));
   HST_ASSIGN_OR_RETURN(e.artifact, calib::Artifact::Open(o.candidate));
   if (!e.artifact->info().causal) HST_RETURN_IF_ERROR(CheckEncoder(policy, o));
   HST_ASSIGN_OR_RETURN(e.store, calib::Store::Open(o.cache));
@@ -127,6 +127,7 @@ Result<Evidence> OpenAll(const Policy& policy, const Needs& needs, const GateOpt
   report.weights = e.facts.weights;
   if (!o.reference.empty()) {
     HST_ASSIGN_OR_RETURN(e.reference, calib::ReferenceModel::Open(o.reference, o.threads, o.cancel));
+    if (e.artifact->info().causal) HST_RETURN_IF_ERROR(calib::CheckSameVocabulary(*e.reference, e.artifact->info().vocab));
     report.files.push_back({"reference", e.reference->name(), e.reference->digest(), e.reference->bytes()});
   }
   HST_ASSIGN_OR_RETURN(File file, DescribeFile("policy", o.policy));
@@ -185,9 +186,13 @@ Status ScoreTasks(Evidence& e, const Policy& policy, const Needs& needs, const G
     }
     const calib::ChoiceProgress progress{o.update, o.cancel};
     Stage(o, StrCat(task.name, ", the candidate"));
-    HST_ASSIGN_OR_RETURN(evidence.candidate, calib::ScoreByCandidate(*e.artifact, encoded, o.threads, progress));
+    HST_ASSIGN_OR_RETURN(evidence.candidate, calib::ScoreByCandidate(*e.artifact, encoded, o.threads, {e.store, e.facts.file.sha256, o.resume}, progress));
     Stage(o, StrCat(task.name, ", the reference"));
     HST_ASSIGN_OR_RETURN(evidence.reference, calib::ScoreByReference(*e.reference, encoded, o.threads, e.store, progress));
+    for (size_t i = 0; i < evidence.reference.size(); ++i) {
+      if (std::all_of(evidence.reference[i].begin(), evidence.reference[i].end(), [](double x) { return std::isfinite(x); })) continue;
+      return BadInput(task.path, ": item ", i + 1, ": the reference's log likelihoods have a NaN or an infinity; nothing can be judged by them");
+    }
   }
   return {};
 }
@@ -208,6 +213,9 @@ Status Generate(Evidence& e, const Policy& policy, const GateOptions& o, Report&
   for (size_t i = 0; i < count; ++i) e.prompts.push_back(all[i * all.size() / count]);
   HST_ASSIGN_OR_RETURN(e.candidate_greedy, GreedyByCandidate(*e.artifact, e.prompts, policy.data.output_tokens, o.threads, o.cancel));
   HST_ASSIGN_OR_RETURN(e.reference_greedy, GreedyByReference(*e.reference, e.prompts, policy.data.output_tokens, e.artifact->info().eos_ids, o.cancel));
+  for (size_t i = 0; i < e.prompts.size(); ++i) {
+    if (e.reference_greedy[i].broken) return BadInput("the reference's logits after prompt ", i + 1, " have a NaN or an infinity; nothing can be judged by them");
+  }
   return {};
 }
 

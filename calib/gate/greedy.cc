@@ -5,6 +5,7 @@
 #include <set>
 
 #include "calib/abi/batch.h"
+#include "calib/metrics/score.h"
 
 namespace hasten::gate {
 namespace {
@@ -19,7 +20,12 @@ int32_t ArgMax(std::span<const float> row) {
 }
 
 // Takes the next token of a continuation; false when it has come to its end.
-bool Push(Continuation& c, int32_t token, std::span<const int32_t> eos, int64_t most) {
+bool Push(Continuation& c, std::span<const float> logits, std::span<const int32_t> eos, int64_t most) {
+  if (!calib::IsDistribution(logits)) {
+    c.broken = true;
+    return false;
+  }
+  const int32_t token = ArgMax(logits);
   if (std::find(eos.begin(), eos.end(), token) != eos.end()) {
     c.stopped = true;
     return false;
@@ -55,7 +61,7 @@ Result<std::vector<Continuation>> GreedyByCandidate(const calib::Artifact& artif
         HST_ASSIGN_OR_RETURN(const calib::RowBlock row, session->RowsOf(k));
         Continuation& c = out[which[k]];
         c.tokens.reserve(static_cast<size_t>(tokens));   // the next call reads from it
-        if (!Push(c, ArgMax(row.At(0)), artifact.info().eos_ids, tokens)) {
+        if (!Push(c, row.At(0), artifact.info().eos_ids, tokens)) {
           HST_RETURN_IF_ERROR(session->Free(items[k].sequence));
           continue;
         }
@@ -89,10 +95,10 @@ Result<std::vector<Continuation>> GreedyByReference(calib::ReferenceModel& model
                            model.Run({.tokens = fed, .sequences = n, .length = length - seen, .past_length = seen, .past = past}));
       for (int64_t i = 0; i < n; ++i) {
         const int64_t cols = o.logits.dim(1), row = (i + 1) * (length - seen) - 1;
-        const int32_t token = ArgMax({o.logits.data<float>() + row * cols, static_cast<size_t>(cols)});
+        const std::span<const float> logits(o.logits.data<float>() + row * cols, static_cast<size_t>(cols));
         const size_t at = static_cast<size_t>(i);
-        if (open[at]) open[at] = Push(out[begin + at], token, eos, tokens);
-        texts[at].push_back(token);   // one that has ended goes on unread, to keep its place in the batch
+        if (open[at]) open[at] = Push(out[begin + at], logits, eos, tokens);
+        texts[at].push_back(ArgMax(logits));   // one that has ended goes on unread, to keep its place in the batch
       }
       past = std::move(o.present);
     }

@@ -14,6 +14,7 @@ namespace hasten::gate {
 struct Continuation {
   std::vector<int32_t> tokens;   // without the end token
   bool stopped = false;          // at an end token, not at the limit
+  bool broken = false;           // at logits that are no distribution
 };
 
 // Prompts of one length each; `tokens` more at most.

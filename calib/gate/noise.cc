@@ -190,4 +190,19 @@ Result<NoiseCheck> ReferenceNoise(const std::string& model, calib::ReferenceMode
   return check;
 }
 
+Result<BrokenRows> FindBrokenRows(const calib::Artifact& artifact, int threads, const std::atomic<bool>* cancel) {
+  const calib::ArtifactInfo& info = artifact.info();
+  std::vector<int32_t> tokens(static_cast<size_t>(std::min<int64_t>({kStep, info.max_positions, info.vocab})));
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(static_cast<int64_t>(i) * info.vocab / static_cast<int64_t>(tokens.size()));
+  HST_ASSIGN_OR_RETURN(const auto session, calib::Session::Create(artifact, {.threads = threads, .capacity = kStep, .cancel = cancel}));
+  HST_ASSIGN_OR_RETURN(const calib::RowBlock block, session->Evaluate(tokens, calib::Rows::kAll));
+  BrokenRows found{.rows = block.rows};
+  for (int64_t r = 0; r < block.rows; ++r) {
+    const auto row = block.At(r);
+    const bool sound = info.causal ? calib::IsDistribution(row) : std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); });
+    found.broken += !sound;
+  }
+  return found;
+}
+
 }  // namespace hasten::gate

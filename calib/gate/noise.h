@@ -25,4 +25,11 @@ Result<std::vector<NoiseCheck>> EncoderNoise(const calib::Artifact& artifact, co
 Result<NoiseCheck> ReferenceNoise(const std::string& model, calib::ReferenceModel& reference, const calib::Chunks& chunks, int threads,
                                   const std::atomic<bool>* cancel);
 
+// Of a few tokens spread over the vocabulary, the rows of the candidate's that are no
+// distribution (of an encoder's, that are not finite): where no text is scored that would show it.
+struct BrokenRows {
+  int64_t broken = 0, rows = 0;
+};
+Result<BrokenRows> FindBrokenRows(const calib::Artifact& artifact, int threads, const std::atomic<bool>* cancel);
+
 }  // namespace hasten::gate

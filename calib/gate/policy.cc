@@ -67,6 +67,7 @@ Status ReadWorkload(const toml::table& table, const std::string& where, Workload
   reader.Integer("output_tokens", w.output_tokens, 1, 1 << 20);
   reader.Integer("requests", w.requests, 0, 1 << 30);
   reader.Integer("warmup", w.warmup, 0, 1 << 20);
+  reader.Integer("sequences", w.sequences, 1, 1024);
   if (const toml::array* range = reader.Array("prompt_tokens")) {
     const auto at = [&](size_t i) { return range->size() == 2 ? range->get(i)->value<int64_t>().value_or(0) : 0; };
     w.prompt_tokens_min = at(0), w.prompt_tokens_max = at(1);

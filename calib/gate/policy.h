@@ -36,6 +36,7 @@ struct Workload {               // an open loop with Poisson arrivals
   int64_t output_tokens = 64;
   int64_t requests = 0;         // 0: as many as the budgets' percentiles need
   int64_t warmup = 3;           // requests left out
+  int64_t sequences = 8;        // that an artifact serves at once
 };
 
 struct TaskLimit {

@@ -27,6 +27,7 @@ std::string ShowRecipe(const std::string& recipe) {
     at = end + 1;
   }
   std::string text = values["weights"];
+  if (!values["rules"].empty()) text += StrCat(", other schemes by ", values["rules"], " rules");
   for (const char* part : {"head", "embed", "kv"}) {
     if (!values[part].empty()) text += StrCat(", ", part, " ", values[part]);
   }
@@ -56,10 +57,11 @@ Result<File> DescribeFile(const std::string& role, const std::string& path) {
   return file;
 }
 
-Result<CandidateFacts> ReadCandidate(const std::string& path) {
+Result<CandidateFacts> ReadCandidate(const std::string& path, const std::atomic<bool>* cancel) {
   CandidateFacts facts;
   HST_ASSIGN_OR_RETURN(facts.file, DescribeFile("candidate", path));
   HST_ASSIGN_OR_RETURN(const std::shared_ptr<const ArtifactFile> artifact, ArtifactFile::Open(path));
+  HST_RETURN_IF_ERROR(artifact->VerifyDigests(cancel));   // what ships is what was compiled
   if (const Section* section = artifact->Find(SectionKind::kTokenizer)) facts.tokenizer.assign(section->bytes.begin(), section->bytes.end());
   const fb::Provenance* provenance = artifact->model_info().provenance();
   if (!provenance) return facts;

@@ -2,6 +2,7 @@
 // tokenizer is the reference's, and it was not calibrated on what it is evaluated on.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,8 @@ struct CandidateFacts {
   std::vector<std::string> calibration_documents;   // SHA-256 in hexadecimal
   std::vector<std::byte> tokenizer;                 // its section
 };
-Result<CandidateFacts> ReadCandidate(const std::string& path);
+// kBadInput for a file whose digests do not hold: it would not be what was compiled.
+Result<CandidateFacts> ReadCandidate(const std::string& path, const std::atomic<bool>* cancel);
 
 // kBadInput that names the documents (by number from 1 and beginning) that are in both, and
 // those that are there twice: resampling takes them for independent.

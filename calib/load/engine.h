@@ -35,6 +35,7 @@ struct Outcome {
   std::string error;             // empty: answered in full
   double start = 0;              // work on the prompt began
   std::vector<double> tokens;    // when each token was there
+  std::vector<int32_t> ids;      // which they were; empty where the engine does not say
 };
 
 class Engine {

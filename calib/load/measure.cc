@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "calib/load/batch_engine.h"
 #include "calib/load/command_engine.h"
-#include "calib/load/session_engine.h"
 #include "calib/machine/proc.h"
 
 namespace hasten::load {
@@ -24,10 +24,10 @@ Result<Started> Start(const Target& target, const MeasureOptions& o, Clock& cloc
     const double ms = engine->load_ms();
     return Started{std::move(engine), ms};
   }
-  const SessionEngineOptions session{.artifact = target.artifact, .isa = o.isa, .threads = o.threads,
-                                     .capacity = o.workload.prompt_max + o.workload.output_tokens,
-                                     .timeout_s = o.workload.timeout_s, .cancel = o.cancel};
-  HST_ASSIGN_OR_RETURN(std::unique_ptr<SessionEngine> engine, SessionEngine::Open(session, clock));
+  const BatchEngineOptions how{.artifact = target.artifact, .isa = o.isa, .threads = o.threads, .sequences = o.sequences,
+                               .capacity = o.workload.prompt_max + o.workload.output_tokens,
+                               .timeout_s = o.workload.timeout_s, .cancel = o.cancel};
+  HST_ASSIGN_OR_RETURN(std::unique_ptr<BatchEngine> engine, BatchEngine::Open(how, clock));
   const double ms = engine->load_ms();
   return Started{std::move(engine), ms};
 }
@@ -67,7 +67,7 @@ std::string NoteOf(const MeasureOptions& o, int64_t turns) {
   const Workload& w = o.workload;
   std::string note = StrCat("Open loop, Poisson arrivals, ", w.arrivals_per_s, " requests/s, ", w.requests, " requests of ", w.prompt_min, " to ", w.prompt_max,
                             " prompt and ", w.output_tokens, " output tokens after ", w.warmup,
-                            " to warm up; times from the intended send; artifacts serve one sequence at a time, first come, first served");
+                            " to warm up; times from the intended send; artifacts serve ", o.sequences, " sequences at once, batched step by step, first come, first served");
   if (turns > 1) note += StrCat("; candidate and baseline in turns, ", turns, " blocks each");
   return note + ".";
 }

@@ -25,6 +25,7 @@ struct MeasureOptions {
   std::optional<Target> baseline;
   std::string isa;               // of artifacts; "" for the best
   int threads = 0;               // of artifacts; 0: one a core
+  int64_t sequences = 8;         // that an artifact serves at once
   std::vector<Limit> limits;
   std::optional<double> ratio_max;   // of the policy, for the baseline's comparison
   Price price;

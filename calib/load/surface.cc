@@ -19,7 +19,7 @@ MeasureOptions OptionsOf(const gate::Policy& policy, const gate::Surface& surfac
   MeasureOptions m{.candidate = {"candidate", o.candidate, ""}, .isa = o.isa, .threads = o.threads};
   if (!o.baseline.empty() || !o.baseline_command.empty()) m.baseline = Target{"baseline", o.baseline, o.baseline_command};
   for (const gate::Budget& b : surface.budgets) m.limits.push_back({b.quantity, b.percent, b.limit});
-  if (surface.workload) m.workload = WorkloadOf(surface);
+  if (surface.workload) m.workload = WorkloadOf(surface), m.sequences = surface.workload->sequences;
   m.price = {policy.price_per_hour, policy.currency};
   for (const gate::Limit& r : surface.resources) if (r.figure == "baseline_ratio") m.ratio_max = r.value;
   m.cancel = o.cancel, m.progress = o.progress;

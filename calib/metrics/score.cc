@@ -66,6 +66,15 @@ TokenScore ScoreOutputs(std::span<const float> reference, std::span<const float>
   return score;
 }
 
+bool IsDistribution(std::span<const float> row) {
+  bool some = false;
+  for (const float x : row) {
+    if (!(x < std::numeric_limits<float>::infinity())) return false;
+    some = some || x > -std::numeric_limits<float>::infinity();
+  }
+  return some;
+}
+
 double LogSumExp(std::span<const float> row) {
   const double largest = *std::max_element(row.begin(), row.end());
   double sum = 0;

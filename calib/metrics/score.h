@@ -34,4 +34,7 @@ TokenScore ScoreOutputs(std::span<const float> reference, std::span<const float>
 // ln of the sum of exp, in double.
 double LogSumExp(std::span<const float> row);
 
+// Whether a row of logits is a distribution: no NaN, no +inf, and not -inf alone.
+bool IsDistribution(std::span<const float> row);
+
 }  // namespace hasten::calib

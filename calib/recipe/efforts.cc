@@ -6,7 +6,7 @@ namespace hasten::calib {
 namespace {
 
 constexpr Effort kEfforts[] = {
-#define HST_EFFORT(name, samples, probe_samples, probe_context, reason) {#name, samples, probe_samples, probe_context, reason},
+#define HST_EFFORT(name, samples, probe_samples, probe_context, allocations, reason) {#name, samples, probe_samples, probe_context, allocations, reason},
 #include "calib/efforts.def"
 #undef HST_EFFORT
 };

@@ -5,6 +5,7 @@
 
 #include "calib/abi/batch.h"
 #include "calib/metrics/score.h"
+#include "calib/tasks/kept_scores.h"
 #include "calib/tasks/score_choices.h"
 #include "runtime/base/threads.h"
 
@@ -14,6 +15,7 @@ namespace {
 // Tokens of a call's items together: one step of the engine by its default.
 constexpr int64_t kCallTokens = 512;
 constexpr int64_t kSpareTokens = 64;   // a page that each sequence may leave part empty
+constexpr size_t kBlock = 32;          // items that are kept together
 
 int64_t TokensOf(const EncodedItem& item) {
   int64_t n = item.shared;
@@ -25,6 +27,17 @@ class Scorer {
  public:
   Scorer(BatchSession& session, ThreadPool& pool) : session_(session), pool_(pool) {}
 
+  // In calls of about kCallTokens.
+  Status RunBlock(std::span<const EncodedItem> items, std::span<EndingScores> scores) {
+    for (size_t begin = 0, end = 0; begin < items.size(); begin = end) {
+      int64_t tokens = 0;
+      for (end = begin; end < items.size() && (end == begin || tokens + TokensOf(items[end]) <= kCallTokens); ++end) tokens += TokensOf(items[end]);
+      HST_RETURN_IF_ERROR(Run(items.subspan(begin, end - begin), scores.subspan(begin, end - begin)));
+    }
+    return {};
+  }
+
+ private:
   // The scores of a few items at once.
   Status Run(std::span<const EncodedItem> items, std::span<EndingScores> scores) {
     std::vector<BatchItem> contexts;
@@ -57,7 +70,6 @@ class Scorer {
     return {};
   }
 
- private:
   Result<double> Sum(size_t item, const EncodedItem& encoded, const std::vector<int32_t>& whole) {
     HST_ASSIGN_OR_RETURN(const RowBlock rows, session_.RowsOf(item));
     const int64_t first = encoded.scored_from - 1 - encoded.shared;   // the row that predicts the ending's first token
@@ -81,7 +93,7 @@ class Scorer {
 }  // namespace
 
 Result<std::vector<EndingScores>> ScoreByCandidate(const Artifact& artifact, std::span<const EncodedItem> items, int threads,
-                                                   const ChoiceProgress& progress) {
+                                                   const CandidateStore& kept, const ChoiceProgress& progress) {
   int64_t largest = 0, sequences = 1;
   for (const EncodedItem& item : items) {
     largest = std::max(largest, TokensOf(item));
@@ -93,11 +105,21 @@ Result<std::vector<EndingScores>> ScoreByCandidate(const Artifact& artifact, std
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<ThreadPool> pool, ThreadPool::Create(threads));
   Scorer scorer(*session, *pool);
   std::vector<EndingScores> scores(items.size());
-  for (size_t begin = 0, end = 0; begin < items.size(); begin = end) {
-    int64_t tokens = 0;
-    for (end = begin; end < items.size() && (end == begin || tokens + TokensOf(items[end]) <= kCallTokens) && end - begin < 64; ++end) tokens += TokensOf(items[end]);
-    HST_RETURN_IF_ERROR(scorer.Run(items.subspan(begin, end - begin), std::span(scores).subspan(begin, end - begin)));
-    if (progress.update) progress.update(static_cast<int64_t>(end), static_cast<int64_t>(items.size()));
+  for (size_t begin = 0; begin < items.size(); begin += kBlock) {
+    const size_t count = std::min(kBlock, items.size() - begin);
+    const auto block = items.subspan(begin, count);
+    const auto out = std::span(scores).subspan(begin, count);
+    std::vector<const EncodedItem*> pointers;
+    for (const EncodedItem& item : block) pointers.push_back(&item);
+    const std::string key = KeyOfScores("candidate choices 1", kept.digest, pointers);
+    std::optional<std::vector<EndingScores>> found = kept.resume ? ReadScores(kept.store, key, pointers) : std::nullopt;
+    if (found) {
+      std::move(found->begin(), found->end(), out.begin());
+    } else {
+      HST_RETURN_IF_ERROR(scorer.RunBlock(block, out));
+      KeepScores(kept.store, key, out);
+    }
+    if (progress.update) progress.update(static_cast<int64_t>(begin + count), static_cast<int64_t>(items.size()));
   }
   return scores;
 }

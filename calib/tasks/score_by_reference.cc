@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "calib/metrics/score.h"
+#include "calib/tasks/kept_scores.h"
 #include "calib/tasks/score_choices.h"
 #include "runtime/base/threads.h"
 
@@ -128,38 +129,6 @@ class Scorer {
   ThreadPool& pool_;
 };
 
-std::string KeyOf(ReferenceModel& model, std::span<const EncodedItem* const> items) {
-  KeyBuilder key("choices 1");
-  key.Add(model.digest());
-  for (const EncodedItem* item : items) {
-    key.Add(item->scored_from);
-    for (const auto& whole : item->whole) key.Add(std::span<const int32_t>(whole));
-  }
-  return key.Finish();
-}
-
-// What the store has for these items, as doubles one after another.
-std::optional<std::vector<EndingScores>> FromStore(const Store& store, const std::string& key, std::span<const EncodedItem* const> items) {
-  const auto bytes = store.Get(key);
-  size_t endings = 0;
-  for (const EncodedItem* item : items) endings += item->whole.size();
-  if (!bytes || bytes->size() != endings * sizeof(double)) return std::nullopt;
-  std::vector<EndingScores> scores;
-  const std::byte* at = bytes->data();
-  for (const EncodedItem* item : items) {
-    EndingScores& mine = scores.emplace_back(item->whole.size());
-    std::memcpy(mine.data(), at, mine.size() * sizeof(double));
-    at += mine.size() * sizeof(double);
-  }
-  return scores;
-}
-
-void ToStore(const Store& store, const std::string& key, std::span<const EndingScores> scores) {
-  std::vector<double> all;
-  for (const EndingScores& s : scores) all.insert(all.end(), s.begin(), s.end());
-  store.Put(key, std::as_bytes(std::span(all)));
-}
-
 }  // namespace
 
 Result<std::vector<EndingScores>> ScoreByReference(ReferenceModel& model, std::span<const EncodedItem> items, int threads, const Store& store,
@@ -186,11 +155,11 @@ Result<std::vector<EndingScores>> ScoreByReference(ReferenceModel& model, std::s
       batch.push_back(&item);
       endings += more;
     }
-    const std::string key = KeyOf(model, batch);
-    std::optional<std::vector<EndingScores>> found = FromStore(store, key, batch);
+    const std::string key = KeyOfScores("choices 1", model.digest(), batch);
+    std::optional<std::vector<EndingScores>> found = ReadScores(store, key, batch);
     if (!found) {
       HST_ASSIGN_OR_RETURN(found, scorer.Run(batch, shared(order[begin])));
-      ToStore(store, key, *found);
+      KeepScores(store, key, *found);
     }
     for (size_t i = begin; i < end; ++i) scores[order[i]] = std::move((*found)[i - begin]);
     if (progress.update) progress.update(static_cast<int64_t>(end), static_cast<int64_t>(order.size()));

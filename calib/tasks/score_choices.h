@@ -17,8 +17,15 @@ struct ChoiceProgress {
   const std::atomic<bool>* cancel = nullptr;
 };
 
+// The candidate's scores are kept too, a block of items at a time, but read again only to
+// go on with a run that was interrupted: what is judged is what this machine computes.
+struct CandidateStore {
+  const Store& store;
+  std::string digest;      // of the artifact
+  bool resume = false;
+};
 Result<std::vector<EndingScores>> ScoreByCandidate(const Artifact& artifact, std::span<const EncodedItem> items, int threads,
-                                                   const ChoiceProgress& progress);
+                                                   const CandidateStore& kept, const ChoiceProgress& progress);
 // Kept in the store, a batch at a time.
 Result<std::vector<EndingScores>> ScoreByReference(ReferenceModel& model, std::span<const EncodedItem> items, int threads, const Store& store,
                                                    const ChoiceProgress& progress);

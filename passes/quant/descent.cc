@@ -21,22 +21,16 @@ struct Lanes {
 // 16 rows. Arrays by column, a lane a row.
 class Rows {
  public:
-  Rows(Scheme scheme, int64_t k, std::span<const float> h, bool has_zero)
-      : scheme_(scheme), k_(k), h_(h), has_zero_(has_zero), l_(LayoutOf(scheme, kLanes, k)),
-        gradient_(static_cast<size_t>(k)), code_(gradient_), scale_(static_cast<size_t>(l_.groups)), zero_(scale_),
-        level_(static_cast<size_t>(l_.group)) {}
+  Rows(Scheme scheme, int64_t k, std::span<const float> h)
+      : k_(k), h_(h), has_zero_(GetScheme(scheme).zero_point), most_(static_cast<float>(GetScheme(scheme).max_code)), l_(LayoutOf(scheme, kLanes, k)),
+        gradient_(static_cast<size_t>(k)), code_(gradient_), scale_(static_cast<size_t>(l_.groups)), zero_(scale_) {}
 
-  void Run(const DescentOptions& options, const float* w, int64_t rows, int8_t* codes, float* scale, uint8_t* zero) {
+  void Run(const DescentOptions& options, const float* w, int64_t rows, int8_t* codes, const float* scale, const uint8_t* zero) {
     Load(w, rows, codes, scale, zero);
-    for (int i = 0; i < options.rounds; ++i) {
-      if (options.scales)
-        for (int64_t g = 0; g < l_.groups; ++g) RefitScale(g);
-      for (int64_t c = 0; c < k_; ++c) RefitCode(c);
-    }
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int i = 0; i < options.rounds; ++i)
+      for (int64_t c = 0; c < k_; ++c) Refit(c);
+    for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < k_; ++c) codes[r * k_ + c] = static_cast<int8_t>(At(code_, c).v[r]);
-      for (int64_t g = 0; g < l_.groups; ++g) scale[r * l_.groups + g] = At(scale_, g).v[r];
-    }
   }
 
  private:
@@ -66,8 +60,8 @@ class Rows {
   // Column c's error has grown by e.
   void Add(int64_t c, const Lanes& e) { wide::Outer(k_, Row(c), e.v, gradient_.data()->v); }
 
-  void RefitCode(int64_t c) {
-    const float diagonal = Row(c)[c], lo = has_zero_ ? 0.0f : -127.0f, hi = has_zero_ ? 15.0f : 127.0f;
+  void Refit(int64_t c) {
+    const float diagonal = Row(c)[c], hi = most_, lo = has_zero_ ? 0.0f : -most_;
     const Lanes& s = At(scale_, c / l_.group);
     Lanes error;
     float moved = 0;
@@ -82,43 +76,12 @@ class Rows {
     if (moved > 0) Add(c, error);
   }
 
-  void RefitScale(int64_t g) {
-    const int64_t first = g * l_.group, end = std::min(k_, first + l_.group);
-    Lanes pull{}, curve{};
-    for (int64_t c = first; c < end; ++c)
-      for (int64_t r = 0; r < kLanes; ++r) At(level_, c - first).v[r] = At(code_, c).v[r] - At(zero_, g).v[r];
-    for (int64_t c = first; c < end; ++c) {
-      Lanes hv{};
-      wide::Dot(end - first, Row(c) + first, level_.data()->v, hv.v);
-      for (int64_t r = 0; r < kLanes; ++r) {
-        const float v = At(level_, c - first).v[r];
-        pull.v[r] += v * At(gradient_, c).v[r];
-        curve.v[r] += v * hv.v[r];
-      }
-    }
-    Lanes change;
-    for (int64_t r = 0; r < kLanes; ++r) {
-      float& s = At(scale_, g).v[r];
-      const float wanted = curve.v[r] > 0 ? RoundScale(scheme_, s + pull.v[r] / curve.v[r]) : s;
-      // Rounding may step past the minimum to where the loss is higher than it was.
-      const float d = wanted - s;
-      const bool better = wanted > 0 && std::isfinite(wanted) && d * (d * curve.v[r] - 2 * pull.v[r]) < 0;
-      change.v[r] = better ? -d : 0.0f;
-      s = better ? wanted : s;
-    }
-    for (int64_t c = first; c < end; ++c) {
-      Lanes error;
-      for (int64_t r = 0; r < kLanes; ++r) error.v[r] = change.v[r] * At(level_, c - first).v[r];
-      Add(c, error);
-    }
-  }
-
-  Scheme scheme_;
   int64_t k_;
   std::span<const float> h_;
   bool has_zero_;
+  float most_;   // the highest code
   PackedLayout l_;
-  std::vector<Lanes> gradient_, code_, scale_, zero_, level_;   // level: code - zero of the group at hand
+  std::vector<Lanes> gradient_, code_, scale_, zero_;
 };
 
 }  // namespace
@@ -137,7 +100,7 @@ Status Descend(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, st
     h[static_cast<size_t>(i)] = static_cast<float>((hessian[static_cast<size_t>(i)] + (i % (k + 1) ? 0.0 : options.damping * mean)) / mean);
   const int64_t groups = LayoutOf(scheme, n, k).groups;
   pool.Run((n + kLanes - 1) / kLanes, 1, [&](int64_t begin, int64_t end, int) {
-    Rows rows(scheme, k, h, !codes->zero.empty());
+    Rows rows(scheme, k, h);
     for (int64_t r = begin * kLanes; r < std::min(n, end * kLanes); r += kLanes)
       rows.Run(options, w.data() + r * k, std::min(kLanes, n - r), codes->codes.data() + r * k, codes->scale.data() + r * groups,
                codes->zero.empty() ? nullptr : codes->zero.data() + r * groups);

@@ -1,10 +1,8 @@
-// Coordinate descent on what a quantizer left: with all codes known, each code and
-// each scale in turn takes the value of least loss, trace((W - W^) H (W - W^)'),
-// given all the others. The loss never rises. GPTQ decides a code with the later ones
-// still free; this pass corrects what their rounding changed.
-//   Codes: Chee et al. 2023, "QuIP", supplement (the "greedy" updates after LDLQ).
-//   Scales: the minimum of a quadratic in one unknown, v' H e / v' H v for the
-//   group's v = code - zero and the row's error e.
+// Coordinate descent on what a quantizer left: with all codes known, each code in turn
+// takes the value of least loss, trace((W - W^) H (W - W^)'), given all the others and
+// the scales. The loss never rises. GPTQ decides a code with the later ones still free;
+// this pass corrects what their rounding changed.
+//   Chee et al. 2023, "QuIP", supplement (the "greedy" updates after LDLQ).
 #pragma once
 
 #include <cstdint>
@@ -17,8 +15,9 @@ namespace hasten::passes {
 
 struct DescentOptions {
   double damping = 0.01;   // as GPTQ's
-  int rounds = 2;          // of all scales and then all codes
-  bool scales = true;
+  // Over all codes. stories260k, 96 samples of 256, KLD at 0 / 2: 0.117 / 0.113. Scales at
+  // the minimum of their quadratic before each round gave 0.115.
+  int rounds = 2;
 };
 
 // w: [n][k]; hessian: [k][k], symmetric, the sum of x x'; codes: of w, changed in

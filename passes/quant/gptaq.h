@@ -5,6 +5,8 @@
 //   Arai and Ichikawa 2025, "Quantization Error Propagation", eq. 5: its minimum over
 //   unquantized W^, W + W C H^-1 with C = sum (x - x^) x^' and H = sum x^ x^', and
 //   the strength, which keeps the correction from following the samples too closely.
+// Where the result is added to a residual stream, the stream's own error belongs to it:
+// || W X + R - W^ X^ - R^ ||^2 has its minimum at W + (W C + G) H^-1, G = sum (r - r^) x^'.
 // About this minimum the loss is that of H again, so that any quantizer follows.
 #pragma once
 
@@ -21,13 +23,13 @@ struct GptaqOptions {
   // 256 samples of 256, KLD at 0 / 0.5 / 0.75 / 1: 0.172 / 0.131 / 0.121 / 0.143 and
   // - / - / 0.127 / 0.128.
   double strength = 0.75;
-  double damping = 0.01;   // of H's mean diagonal, added to each
+  double damping = 0.05;   // of H's mean diagonal, added to each
 };
 
-// w: [n][k] += strength W C H^-1. hessian, cross: [k][k], both overwritten. The same
-// bits with any number of threads. kUsage for sizes that do not fit, kBadInput when
+// w: [n][k] += strength (W C + G) H^-1. hessian, cross (C): [k][k], residual (G): [n][k],
+// or empty; all overwritten. The same bits with any number of threads. kUsage for sizes that do not fit, kBadInput when
 // H is not positive definite as damped.
-Status CorrectForInputs(int64_t n, int64_t k, std::span<double> hessian, std::span<double> cross, const GptaqOptions& options,
-                        ThreadPool& pool, std::span<float> w);
+Status CorrectForInputs(int64_t n, int64_t k, std::span<double> hessian, std::span<double> cross, std::span<double> residual,
+                        const GptaqOptions& options, ThreadPool& pool, std::span<float> w);
 
 }  // namespace hasten::passes

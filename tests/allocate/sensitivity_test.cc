@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "calib/allocate/allocate.h"
+#include "calib/allocate/knapsack.h"
+#include "calib/allocate/remeasure.h"
 #include "calib/eval/reference.h"
 #include "calib/metrics/score.h"
 #include "calib/stats/random.h"
@@ -138,6 +140,53 @@ TEST(Sensitivity, AnEncoderIsJudgedByItsOutputs) {
     EXPECT_GT(ChoiceOf(item, Scheme::kI4G64).kld, 0) << item.name;
     EXPECT_LT(ChoiceOf(item, Scheme::kI4G64).kld, 1) << item.name;
   }
+}
+
+// An allocation in which one item alone has few bits is that item's probe, and the
+// sum of small errors is near what they do together.
+TEST(Remeasure, IsTheProbeOfASingleItemAndAboutTheSumOfMany) {
+  const ImportedModel model = Model("good");
+  auto pool = ThreadPool::Create(2);
+  Chunks samples = Samples(kVocab);   // halves that are the same
+  const std::vector<Item> items = Measured(*model.graph, 2);
+  const SensitivityOptions options{.samples = kSamples, .context = kContext, .stride = 2};
+  auto remeasure = Remeasure::Create(*model.graph, samples, options, **pool, items);
+  ASSERT_TRUE(remeasure.ok()) << remeasure.status().message();
+  const auto at = [](const Item& item, Scheme scheme) { return static_cast<size_t>(&ChoiceOf(item, scheme) - item.choices.data()); };
+  std::vector<size_t> fine;
+  for (const Item& item : items) fine.push_back(at(item, Scheme::kI8G32));
+  const auto all = (*remeasure)->Of(fine);
+  ASSERT_TRUE(all.ok());
+  const double sum = PredictedKld(items, fine);
+  EXPECT_GT(*all, 0.4 * sum);
+  EXPECT_LT(*all, 2.5 * sum);
+  for (const size_t i : {size_t{0}, size_t{3}, items.size() - 1}) {
+    std::vector<size_t> one = fine;
+    one[i] = at(items[i], Scheme::kI4G64);
+    const auto measured = (*remeasure)->Of(one);
+    ASSERT_TRUE(measured.ok());
+    EXPECT_NEAR(*measured, items[i].choices[one[i]].kld, 0.35 * items[i].choices[one[i]].kld + 2 * *all) << items[i].name;
+  }
+}
+
+// Of several readings the one that measures best, each within the budget.
+TEST(Allocate, KeepsWhatMeasuresBest) {
+  const ImportedModel model = Model("good");
+  const std::vector<Item> items = Measured(*model.graph, 2);
+  const uint64_t budget = LeastBytes(items) * 3 / 2;
+  const Recipe smallest = RecipeOf({}, items, std::vector<size_t>(items.size(), 0));
+  const ArtifactSize size = [&](const Recipe& r) -> Result<uint64_t> { return r == smallest ? LeastBytes(items) : budget; };
+  std::vector<double> scores = {3, 1, 2};
+  size_t asked = 0;
+  std::vector<std::vector<size_t>> seen;
+  const auto chosen = AllocateBest({}, items, budget, size, 3, [&](std::span<const size_t> c) -> Result<double> {
+    seen.emplace_back(c.begin(), c.end());
+    return scores[asked++];
+  });
+  ASSERT_TRUE(chosen.ok()) << chosen.status().message();
+  ASSERT_GE(seen.size(), 2u);
+  EXPECT_EQ(*chosen, seen[1]);
+  EXPECT_LE(BytesOf(items, *chosen), budget);
 }
 
 // A recipe with one scheme for everything has no rule, one with a single exception one.

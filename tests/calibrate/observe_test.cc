@@ -76,17 +76,17 @@ TEST(Observe, TheHessianIsTheSumOverEverySample) {
 }
 
 TEST(Observe, CrossSumsAddUpBatchByBatch) {
-  constexpr int64_t kRows = 7, kK = 130;
-  const std::vector<std::vector<float>> a = {Normal(kRows * kK, 6), Normal(kRows * kK, 7)}, b = {Normal(kRows * kK, 8), Normal(kRows * kK, 9)};
-  std::vector<double> whole(kK * kK), parts(kK * kK);
-  AddCross(a, b, kK, **ThreadPool::Create(2), &whole);
-  for (size_t i = 0; i < a.size(); ++i) AddCross({&a[i], 1}, {&b[i], 1}, kK, **ThreadPool::Create(3), &parts);
+  constexpr int64_t kRows = 7, kN = 101, kK = 130;
+  const std::vector<std::vector<float>> a = {Normal(kRows * kN, 6), Normal(kRows * kN, 7)}, b = {Normal(kRows * kK, 8), Normal(kRows * kK, 9)};
+  std::vector<double> whole(kN * kK), parts(kN * kK);
+  AddCross(a, kN, b, kK, **ThreadPool::Create(2), &whole);
+  for (size_t i = 0; i < a.size(); ++i) AddCross({&a[i], 1}, kN, {&b[i], 1}, kK, **ThreadPool::Create(3), &parts);
   EXPECT_EQ(whole, parts);
-  for (int64_t r = 0; r < kK; ++r)
+  for (int64_t r = 0; r < kN; ++r)
     for (int64_t c = 0; c < kK; ++c) {
       double sum = 0;
       for (size_t s = 0; s < a.size(); ++s)
-        for (int64_t t = 0; t < kRows; ++t) sum += double{a[s][static_cast<size_t>(t * kK + r)]} * double{b[s][static_cast<size_t>(t * kK + c)]};
+        for (int64_t t = 0; t < kRows; ++t) sum += double{a[s][static_cast<size_t>(t * kN + r)]} * double{b[s][static_cast<size_t>(t * kK + c)]};
       ASSERT_NEAR(whole[static_cast<size_t>(r * kK + c)], sum, 1e-4) << r << ", " << c;   // fp32 sums of 7 products
     }
 }

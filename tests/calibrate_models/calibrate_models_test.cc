@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -79,9 +80,9 @@ std::unique_ptr<Checkpoint> OpenAt(const std::string& path, const Model& m, cons
   return c.ok() ? *std::move(c) : nullptr;
 }
 
-size_t Found(const Checkpoint& c) {
+size_t Found(const std::unique_ptr<Checkpoint>& c) {
   size_t found = 0;
-  for (const passes::OwnedCodes& codes : c.found()) found += !codes.codes.empty();
+  for (const passes::OwnedCodes& codes : c->TakeFound()) found += !codes.codes.empty();
   return found;
 }
 
@@ -125,9 +126,8 @@ TEST_P(Everywhere, GoesOnWhereItWasKilled) {
   const Model m = Load(GetParam(), {.weights = Scheme::kI4G64, .head = Scheme::kI4G64, .embed = Scheme::kI4G64});
   const std::string path = FreshPath();
   CalibrateAndBeKilled(m, path);
+  EXPECT_GT(Found(OpenAt(path, m)), 0u);
   const std::unique_ptr<Checkpoint> checkpoint = OpenAt(path, m);
-  ASSERT_TRUE(checkpoint);
-  EXPECT_GT(Found(*checkpoint), 0u);
   CalibrateOptions options;
   options.checkpoint = checkpoint.get();
   ExpectEqual(Codes(m, options), Codes(m));
@@ -137,17 +137,59 @@ TEST_P(Everywhere, GoesOnWhereItWasKilled) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Everywhere, ::testing::Values("good", "encoder", "local_encoder", "classifier"));
 
+// Gives the first norm weights of `value` in channel 5, and 1 elsewhere.
+void SetNormChannel(Model& m, float value) {
+  for (const auto& node : m.imported.graph->nodes()) {
+    if (node->op != "rms_norm" && node->op != "layer_norm") continue;
+    std::vector<float> w(static_cast<size_t>(node->input(1)->weight().elements()), 1.0f);
+    w[5] = value;
+    node->SetInput(1, m.imported.graph->AddWeight("test.norm", ir::Tensor::From<float>({static_cast<int64_t>(w.size())}, w)));
+    return;
+  }
+  FAIL() << "no norm";
+}
+
+TEST(Calibration, SaysWhichInputsNeverCame) {
+  Model m = Load("good");
+  SetNormChannel(m, 0);
+  std::vector<std::string> notes;
+  CalibrateOptions options;
+  options.notes = &notes;
+  Codes(m, options);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_THAT(notes[0], HasSubstr("calibration: 1 of the "));
+}
+
+TEST(Calibration, NamesTheNodeWhoseInputsAreNotFinite) {
+  Model m = Load("good");
+  SetNormChannel(m, std::numeric_limits<float>::quiet_NaN());
+  const auto codes = Calibrate(*m.imported.graph, m.plan, m.samples, {}, **ThreadPool::Create(2));
+  ASSERT_FALSE(codes.ok());
+  EXPECT_EQ(codes.status().code(), Code::kBadInput);
+  EXPECT_THAT(std::string(codes.status().message()), HasSubstr("are not all finite"));
+}
+
+TEST(Calibration, SaysWhereValuesCannotBeKept) {
+  const Model m = Load("good");
+  CalibrateOptions options;
+  options.folder = "/nonexistent";
+  const auto codes = Calibrate(*m.imported.graph, m.plan, m.samples, options, **ThreadPool::Create(2));
+  ASSERT_FALSE(codes.ok());
+  EXPECT_EQ(codes.status().code(), Code::kResource);
+  EXPECT_THAT(std::string(codes.status().message()), HasSubstr("/nonexistent"));
+}
+
 TEST(Checkpoint, AHalfWrittenRecordIsCutOff) {
   const Model m = Load("good");
   const std::string path = FreshPath();
   CalibrateAndBeKilled(m, path);
-  const size_t whole = Found(*OpenAt(path, m));
+  const size_t whole = Found(OpenAt(path, m));
   const auto size = std::filesystem::file_size(path);
   std::filesystem::resize_file(path, size - 5);
-  EXPECT_EQ(Found(*OpenAt(path, m)), whole - 1);
+  EXPECT_EQ(Found(OpenAt(path, m)), whole - 1);
   std::ofstream(path, std::ios::binary | std::ios::app) << std::string(100, 'x');
+  EXPECT_EQ(Found(OpenAt(path, m)), whole - 1);
   const std::unique_ptr<Checkpoint> checkpoint = OpenAt(path, m);
-  EXPECT_EQ(Found(*checkpoint), whole - 1);
   CalibrateOptions options;
   options.checkpoint = checkpoint.get();
   ExpectEqual(Codes(m, options), Codes(m));
@@ -158,13 +200,13 @@ TEST(Checkpoint, OfOtherInputsStartsAnew) {
   const std::string path = FreshPath();
   CalibrateAndBeKilled(m, path);
   ++m.samples.tokens[3];
-  EXPECT_EQ(Found(*OpenAt(path, m)), 0u);
+  EXPECT_EQ(Found(OpenAt(path, m)), 0u);
   std::ofstream(path, std::ios::binary) << "not a checkpoint";
-  EXPECT_EQ(Found(*OpenAt(path, m)), 0u);
+  EXPECT_EQ(Found(OpenAt(path, m)), 0u);
   CalibrateAndBeKilled(m, path);
   CalibrateOptions other;
   other.gptaq.strength = 0.25;
-  EXPECT_EQ(Found(*OpenAt(path, m, other)), 0u);
+  EXPECT_EQ(Found(OpenAt(path, m, other)), 0u);
 }
 
 TEST(Checkpoint, IsOneProcesssAlone) {

@@ -44,7 +44,7 @@ TEST(Budget, IsNeverExceededAndNearlySpent) {
     ASSERT_EQ(r.status, 0) << r.err;
     const double bytes = static_cast<double>(Bytes(folder + "/a.hst").size());
     EXPECT_LE(bytes, budget * 1e6);
-    EXPECT_GE(bytes, budget * 1e6 - 3000);   // a rule is 100 bytes, the smallest step of a tensor 384
+    EXPECT_GE(bytes, budget * 1e6 - 5000);   // a rule and the instructions it splits off: 300 bytes, and there are 15 tensors
     agreement = json::parse(r.out)["check_cosine"].get<double>();
   }
   EXPECT_GT(agreement, 0.99);

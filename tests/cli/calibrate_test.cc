@@ -44,7 +44,7 @@ Outcome Compile(const std::string& out, const std::string& text, std::vector<std
 
 TEST(Calibrate, TheSameBytesWithAnyNumberOfThreads) {
   const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
-  for (const char* scheme : {"int4:64", "int4:32", "int8"}) {
+  for (const char* scheme : {"int4:64", "int4:32", "int5:64", "int6:32", "int8"}) {
     ASSERT_EQ(Compile(folder + "/1.hst", text, {"--weights", scheme, "--threads", "1"}).status, 0);
     ASSERT_EQ(Compile(folder + "/3.hst", text, {"--weights", scheme, "--threads", "3"}).status, 0);
     EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/3.hst")) << scheme;

@@ -1,11 +1,13 @@
 // hasten gate as a user runs it: a sound artifact passes, planted faults fail, too little
 // data is inconclusive, and hostile input gets its exit status and a message.
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
+#include <sys/wait.h>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -128,6 +130,27 @@ TEST(Gate, CachedAndResumedRunsSayTheSame) {
   EXPECT_EQ(judged({"--no-cache"}), cold);
 }
 
+// Killed in the middle, again and again with more time, until it comes to its end.
+TEST(Gate, AKilledRunResumes) {
+  const std::string folder = FreshFolder(), candidate = Compiled("good", folder), policy = Fixture("gate") + "/gate.toml";
+  const auto report = [](const std::string& text) {
+    json j = json::parse(text);
+    j.erase("seconds");
+    return j;
+  };
+  int killed = 0, status = -1;
+  for (double seconds = 0.1; status != 0 && seconds < 120; seconds *= 1.5) {
+    const std::string command = "timeout -s KILL " + std::to_string(seconds) + " '" + HASTEN_BINARY_DIR + "/bin/hasten' gate --reference '" + Fixture("good") + "' --candidate '" + candidate +
+                                "' --policy '" + policy + "' --cache '" + folder + "/cache' --resume --json >'" + folder + "/out.json' 2>/dev/null";
+    const int code = std::system(command.c_str());
+    status = WIFEXITED(code) ? WEXITSTATUS(code) : -1;
+    killed += status == 137;
+  }
+  EXPECT_EQ(status, 0);
+  EXPECT_GE(killed, 1);
+  EXPECT_EQ(report(Read(folder + "/out.json")), report(RunGate(candidate, policy).out));
+}
+
 TEST(Gate, APolicyToStartFrom) {
   const Outcome r = RunHasten({"gate", "--init"});
   EXPECT_EQ(r.status, 0);
@@ -160,6 +183,7 @@ TEST(Gate, HostileTextIsBadInput) {
   const Outcome binary = with("binary.jsonl", std::string("\x00\xff\xfe\x01", 4));
   EXPECT_EQ(binary.status, 3);
   EXPECT_THAT(binary.err, HasSubstr("binary.jsonl: line 1: is not JSON"));
+  EXPECT_THAT(with("binary.txt", "the of\nand \xff\xfe to\n").err, HasSubstr("binary.txt: line 2: is not UTF-8 text"));
   std::string many;
   for (int i = 0; i < 40; ++i) many += line;
   const Outcome twice = with("twice.jsonl", many);
@@ -257,6 +281,7 @@ TEST(Gate, AnotherVocabularyIsBadInput) {
   const std::string folder = FreshFolder(), candidate = Compiled("good", folder);
   const Outcome r = RunHasten({"gate", "--reference", Fixture("encoder"), "--candidate", candidate, "--policy", Fixture("gate") + "/gate.toml", "--no-cache"});
   EXPECT_EQ(r.status, 3) << r.err;
+  EXPECT_THAT(r.err, HasSubstr("the candidate a vocabulary of 320; they are not the same model"));
 }
 
 }  // namespace

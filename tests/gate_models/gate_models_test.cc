@@ -83,7 +83,7 @@ TEST_F(GateModels, EndingsOfSharedContextsAreThoseOfWholeSequences) {
   ASSERT_TRUE(reference_->cached() && reference_->batches());
   const auto store = calib::Store::Open("");
   const auto by_reference = calib::ScoreByReference(*reference_, items, 1, *store, {});
-  const auto by_candidate = calib::ScoreByCandidate(*artifact_, items, 1, {});
+  const auto by_candidate = calib::ScoreByCandidate(*artifact_, items, 1, {*store, "", false}, {});
   ASSERT_TRUE(by_reference.ok()) << by_reference.status().message();
   ASSERT_TRUE(by_candidate.ok()) << by_candidate.status().message();
   auto session = calib::Session::Create(*artifact_, {.threads = 1, .capacity = 512});

@@ -1,5 +1,5 @@
-// Coordinate descent: never a higher loss, codes and scales that the scheme can
-// store, a fixed point at the optimum, threads, refusals.
+// Coordinate descent: a lower loss, codes that the scheme has, a fixed point at the
+// optimum, threads, refusals.
 #include "passes/quant/descent.h"
 
 #include <gtest/gtest.h>
@@ -30,9 +30,8 @@ TEST(Descent, LowersTheLossOfRoundingAndOfGptq) {
     ASSERT_TRUE(QuantizeRtn(info.scheme, kN, kK, w, &nearest).ok());
     for (OwnedCodes codes : {nearest, Gptq(info.scheme, w, h)}) {
       const double before = Loss(info.scheme, kN, kK, w, codes, h);
-      ASSERT_TRUE(Descend(info.scheme, kN, kK, w, h, {1e-6, 2, true}, **ThreadPool::Create(2), &codes).ok());
+      ASSERT_TRUE(Descend(info.scheme, kN, kK, w, h, {1e-6, 2}, **ThreadPool::Create(2), &codes).ok());
       EXPECT_LT(Loss(info.scheme, kN, kK, w, codes, h), before) << info.name;
-      for (const float s : codes.scale) EXPECT_EQ(s, RoundScale(info.scheme, s)) << info.name;
       for (const int8_t c : codes.codes) {
         EXPECT_GE(c, info.bits == 4 ? 0 : -127) << info.name;
         EXPECT_LE(c, info.bits == 4 ? 15 : 127) << info.name;
@@ -47,9 +46,8 @@ TEST(Descent, LeavesWeightsThatTheCodesStandFor) {
   ASSERT_TRUE(QuantizeRtn(Scheme::kI4G64, kN, kK, Normal(kN * kK, 4), &codes).ok());
   const std::vector<float> w = Decode(Scheme::kI4G64, kN, kK, codes);
   const OwnedCodes before = codes;
-  ASSERT_TRUE(Descend(Scheme::kI4G64, kN, kK, w, h, {0.01, 3, true}, **ThreadPool::Create(1), &codes).ok());
+  ASSERT_TRUE(Descend(Scheme::kI4G64, kN, kK, w, h, {0.01, 3}, **ThreadPool::Create(1), &codes).ok());
   EXPECT_EQ(codes.codes, before.codes);
-  EXPECT_EQ(codes.scale, before.scale);
 }
 
 TEST(Descent, ThreadsDoNotChangeABit) {
@@ -59,7 +57,6 @@ TEST(Descent, ThreadsDoNotChangeABit) {
   ASSERT_TRUE(Descend(Scheme::kI4G32, kN, kK, w, h, {}, **ThreadPool::Create(1), &one).ok());
   ASSERT_TRUE(Descend(Scheme::kI4G32, kN, kK, w, h, {}, **ThreadPool::Create(4), &four).ok());
   EXPECT_EQ(one.codes, four.codes);
-  EXPECT_EQ(one.scale, four.scale);
 }
 
 TEST(Descent, InputsThatNeverCameChangeNothing) {
