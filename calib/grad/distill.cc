@@ -119,11 +119,12 @@ Status Distill(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& sa
   for (int64_t step = done; step < options.steps; ++step) {
     HST_ASSIGN_OR_RETURN(const std::vector<ir::Tensor> inputs, SequenceInputs(graph, roles, samples.At(SampleAt(step, samples.count))));
     HST_ASSIGN_OR_RETURN(ir::Tensor y, quantized->Forward(inputs, output, true));
-    HST_ASSIGN_OR_RETURN(const ir::Tensor wanted, original->Forward(inputs, output, false));
+    HST_ASSIGN_OR_RETURN(ir::Tensor wanted, original->Forward(inputs, output, false));
     const int64_t n = y.dim(-1);
     const double loss = (logits ? KlDivergence : RelativeError)(y.elements() / n, n, wanted.data<float>(), y.mutable_data<float>(), pool);
     if (!std::isfinite(loss)) return BadInput("distillation: the logits are not all finite in step ", step + 1);
     if (options.loss) options.loss(step, loss);
+    wanted = {};   // 100 MB of a SmolLM2's
     HST_RETURN_IF_ERROR(quantized->Backward(std::move(y), values));
     values.Step({RateAt(options, step), options.beta1, options.beta2, step + 1}, pool);
     if (!options.checkpoint.empty() && (step + 1) % options.checkpoint_every == 0)

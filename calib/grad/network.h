@@ -26,7 +26,7 @@ struct NetworkOptions {
   const std::vector<passes::OwnedCodes>* codes = nullptr;
   // The values of weights that are vectors (norms, biases), by tensor; empty: the model's.
   const std::vector<std::vector<float>>* vectors = nullptr;
-  uint64_t segment_bytes = uint64_t{512} << 20;
+  uint64_t segment_bytes = uint64_t{256} << 20;
   const std::atomic<bool>* cancel = nullptr;
 };
 
