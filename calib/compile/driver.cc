@@ -15,6 +15,7 @@
 #include "calib/compile/model_info.h"
 #include "calib/compile/round_trip.h"
 #include "calib/compile/weights.h"
+#include "calib/grad/distill.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/onnx/import.h"
 #include "compiler/plan/plan.h"
@@ -110,7 +111,7 @@ class Compilation {
     if (!c.text_sha256.empty() && c.text_sha256 != digest)
       return BadInput(c.text, ": is other text than the recipe was made with (documents' digest ", digest, ", the recipe's ", c.text_sha256, "); take text_sha256 out to use it");
     // What the artifact keeps: no path, and the samples that there were.
-    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context};
+    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context, .distill_steps = c.distill_steps};
     return {};
   }
 
@@ -132,8 +133,9 @@ class Compilation {
     return tmp && *tmp ? tmp : beside.empty() ? "." : beside;
   }
 
-  Result<std::vector<passes::OwnedCodes>> CalibratedCodes(const plan::ProgramPlan& plan, ThreadPool& pool) {
-    if (!recipe_.calibration) return std::vector<passes::OwnedCodes>();
+  Result<Trained> CalibratedValues(const plan::ProgramPlan& plan, ThreadPool& pool) {
+    Trained values;
+    if (!recipe_.calibration) return values;
     HST_RETURN_IF_ERROR(Stage("calibrate"));
     CalibrateOptions options;
     options.update = o_.update;
@@ -142,7 +144,16 @@ class Compilation {
     options.notes = &report_.passes.notes;
     HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan));
     options.checkpoint = checkpoint_.get();
-    return Calibrate(*model_.graph, plan, text_.samples, options, pool);
+    HST_ASSIGN_OR_RETURN(values.codes, Calibrate(*model_.graph, plan, text_.samples, options, pool));
+    if (recipe_.calibration->distill_steps == 0) return values;
+    HST_RETURN_IF_ERROR(Stage("distill"));
+    DistillOptions distill;
+    distill.steps = recipe_.calibration->distill_steps;
+    distill.checkpoint = o_.output + ".distill";
+    distill.update = o_.update;
+    distill.cancel = o_.cancel;
+    HST_RETURN_IF_ERROR(Distill(*model_.graph, plan, text_.samples, distill, pool, &values));
+    return values;
   }
 
   Status RunPasses() {
@@ -209,9 +220,9 @@ class Compilation {
     const std::vector<std::byte> program = plan::SerializeProgram(plan);
     writer_->RequireMinor(NeededMinor(*fb::GetProgram(program.data())));
     HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kProgram, program));
-    HST_ASSIGN_OR_RETURN(const std::vector<passes::OwnedCodes> codes, CalibratedCodes(plan, *pool_));
+    HST_ASSIGN_OR_RETURN(const Trained values, CalibratedValues(plan, *pool_));
     HST_RETURN_IF_ERROR(Stage("pack"));
-    HST_RETURN_IF_ERROR(WriteWeights(plan, codes, *pool_, {o_.update, o_.cancel}, *writer_, &makings_));
+    HST_RETURN_IF_ERROR(WriteWeights(plan, values, *pool_, {o_.update, o_.cancel}, *writer_, &makings_));
     if (recipe_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
     HST_RETURN_IF_ERROR(Stage("digest"));
     Provenance provenance = MakeProvenance(recipe_);
@@ -233,6 +244,7 @@ class Compilation {
     if (const std::optional<Calibrated>& c = recipe.calibration) {
       p.recipe["calibration.samples"] = StrCat(c->samples.value());
       p.recipe["calibration.context"] = StrCat(c->context);
+      if (c->distill_steps) p.recipe["calibration.distill_steps"] = StrCat(c->distill_steps);
     }
     if (!recipe.rules.empty()) p.recipe["rules"] = StrCat(recipe.rules.size());
     for (const std::string& pass : recipe.disable_passes) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));

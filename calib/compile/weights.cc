@@ -103,9 +103,12 @@ QuantizeMethod MethodOf(Scheme scheme, bool calibrated) {
 
 }  // namespace
 
-Status WriteWeights(const plan::ProgramPlan& plan, std::span<const passes::OwnedCodes> codes, ThreadPool& pool,
-                    const WeightsProgress& progress, ArtifactWriter& writer, std::vector<TensorMaking>* makings) {
+Status WriteWeights(const plan::ProgramPlan& plan, const Trained& values, ThreadPool& pool, const WeightsProgress& progress,
+                    ArtifactWriter& writer, std::vector<TensorMaking>* makings) {
+  const auto& [codes, vectors, nearest] = values;
   HST_CHECK(codes.empty() || codes.size() == plan.tensors.size());
+  HST_CHECK(vectors.empty() || vectors.size() == plan.tensors.size());
+  HST_CHECK(nearest.empty() || nearest.size() == plan.tensors.size());
   std::vector<std::vector<float>> rows(static_cast<size_t>(pool.threads()));
   std::vector<std::byte> packed;
   HST_RETURN_IF_ERROR(writer.BeginSection(SectionKind::kWeights, kPageAlignment));
@@ -115,10 +118,12 @@ Status WriteWeights(const plan::ProgramPlan& plan, std::span<const passes::Owned
     packed.assign(tensor.bytes, std::byte{0});
     if (!codes.empty() && !codes[i].codes.empty()) {
       HST_RETURN_IF_ERROR(PackCodes(tensor.scheme, tensor.n, tensor.k, codes[i].View(), packed).Annotate(StrCat("weight \"", tensor.name, "\"")));
+    } else if (!vectors.empty() && !vectors[i].empty()) {
+      HST_RETURN_IF_ERROR(PackFloats(tensor.scheme, tensor.n, tensor.k, vectors[i], packed).Annotate(StrCat("weight \"", tensor.name, "\"")));
     } else {
       HST_RETURN_IF_ERROR(PackTensor(tensor, pool, rows, packed));
     }
-    const bool calibrated = !codes.empty() && !codes[i].codes.empty();
+    const bool calibrated = !codes.empty() && !codes[i].codes.empty() && (nearest.empty() || !nearest[i]);
     makings->push_back({.method = MethodOf(tensor.scheme, calibrated)});
     if (GetScheme(tensor.scheme).integer) makings->back().error = static_cast<float>(calibrated ? codes[i].error : RelativeError(tensor, packed, pool));
     HST_RETURN_IF_ERROR(PadTo(tensor.offset, writer));

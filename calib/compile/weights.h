@@ -6,13 +6,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <vector>
 
 #include "calib/compile/model_info.h"
+#include "calib/grad/distill.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/plan/plan.h"
-#include "passes/quant/rtn.h"
 #include "runtime/base/threads.h"
 
 namespace hasten::calib {
@@ -23,10 +22,10 @@ struct WeightsProgress {
 };
 
 // The same bytes with any number of threads. kBadInput for a weight that is NaN or
-// infinite, by name, row and column. `codes`: of each tensor, where calibration made
+// infinite, by name, row and column. `values`: of each tensor, where calibration made
 // some; the others are rounded to nearest. Needs memory for one packed tensor and
 // a few rows a thread.
-Status WriteWeights(const plan::ProgramPlan& plan, std::span<const passes::OwnedCodes> codes, ThreadPool& pool,
-                    const WeightsProgress& progress, ArtifactWriter& writer, std::vector<TensorMaking>* makings);
+Status WriteWeights(const plan::ProgramPlan& plan, const Trained& values, ThreadPool& pool, const WeightsProgress& progress,
+                    ArtifactWriter& writer, std::vector<TensorMaking>* makings);
 
 }  // namespace hasten::calib

@@ -14,7 +14,7 @@
 
 namespace hasten::calib {
 
-// Operands and output 0 as the forward evaluation had them, g = dL/d(output 0).
+// Operands as the forward evaluation had them, the dims of output 0 (its values may be gone), g = dL/d(output 0).
 struct BackwardArgs {
   const ir::Node& node;
   std::span<const ir::Tensor> in;   // invalid: omitted
@@ -31,9 +31,13 @@ struct BackwardArgs {
 
 using BackwardFn = Status (*)(const BackwardArgs&);
 
+// kDims: a float operand may be a tensor of the right dims without data. Weights always have data.
+enum class BackwardReads { kValues, kDims };
+
 struct BackwardInfo {
   std::string_view op;
   BackwardFn fn;
+  BackwardReads reads;
 };
 std::span<const BackwardInfo> AllBackwards();
 const BackwardInfo* FindBackward(std::string_view op);   // null: none
@@ -42,7 +46,7 @@ const BackwardInfo* FindBackward(std::string_view op);   // null: none
 using Derivative = float (*)(float x);
 Derivative FindDerivative(std::string_view kind);
 
-#define HST_BACKWARD(op, fn) Status fn(const BackwardArgs&);
+#define HST_BACKWARD(op, fn, reads) Status fn(const BackwardArgs&);
 #include "calib/grad/grad.def"
 #undef HST_BACKWARD
 

@@ -32,6 +32,14 @@ Partition Sum(const float* x, int64_t n) {
   return z;
 }
 
+// SplitMix64 (Steele et al. 2014, figure 17), to [0, 1).
+double Uniform(uint64_t x) {
+  x += 0x9E3779B97F4A7C15u;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return static_cast<double>((x ^ (x >> 31)) >> 11) * 0x1p-53;
+}
+
 }  // namespace
 
 double KlDivergence(int64_t count, int64_t n, const float* original, float* rows, ThreadPool& pool) {
@@ -63,6 +71,22 @@ double RelativeError(int64_t count, int64_t n, const float* original, float* row
     const double scale = size > 0 ? 2 / (size * static_cast<double>(count)) : 0;
     for (int64_t i = 0; i < n; ++i) s[i] = static_cast<float>((static_cast<double>(s[i]) - static_cast<double>(t[i])) * scale);
     return size > 0 ? error / size : 0.0;
+  });
+}
+
+void ScoreOfDrawnLabels(int64_t count, int64_t n, uint64_t seed, float* rows, ThreadPool& pool) {
+  pool.Run(count, 4, [&](int64_t begin, int64_t end, int) {
+    for (int64_t r = begin; r < end; ++r) {
+      float* s = rows + r * n;
+      const Partition z = Sum(s, n);
+      double left = Uniform(seed + static_cast<uint64_t>(r));
+      int64_t label = n - 1;
+      for (int64_t i = 0; i < n; ++i) {
+        s[i] = static_cast<float>(static_cast<double>(interp::FastExp(s[i] - z.top)) / z.sum);
+        if (left >= 0 && (left -= static_cast<double>(s[i])) < 0) label = i;
+      }
+      s[label] -= 1;
+    }
   });
 }
 

@@ -16,4 +16,9 @@ double KlDivergence(int64_t count, int64_t n, const float* original, float* rows
 // outputs that are no logits: an encoder's hidden states.
 double RelativeError(int64_t count, int64_t n, const float* original, float* rows, ThreadPool& pool);
 
+// rows [count][n] of logits become softmax - onehot(y), the gradient of the sum of
+// -log softmax[y], for a label y of each row that is drawn from softmax by a number
+// that follows from `seed` and the row.
+void ScoreOfDrawnLabels(int64_t count, int64_t n, uint64_t seed, float* rows, ThreadPool& pool);
+
 }  // namespace hasten::calib

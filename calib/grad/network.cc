@@ -50,8 +50,11 @@ Status Network::MakeSteps() {
     if (step.differentiable) trained.insert(node->output());
     if (step.differentiable && kind != 0 && !FindBackward(node->op))
       return Unsupported("no gradient of ", node->op, " (node \"", node->loc, "\")");
-    for (const Value* v : node->inputs())
+    const bool values = step.differentiable && (kind == 0 || FindBackward(node->op)->reads == BackwardReads::kValues);
+    for (const Value* v : node->inputs()) {
       if (v) last_[v] = steps_.size();
+      if (v && (values || v->type.dtype != DType::kF32)) read_.insert(v);
+    }
     steps_.push_back(step);
   }
   for (const Value* v : graph_.outputs()) last_[v] = steps_.size();
@@ -147,6 +150,11 @@ Status Network::Run(const Step& step, Live& live) {
   return {};
 }
 
+Tensor Network::Kept(const Value* v, const Live& live) const {
+  const Tensor& t = live.at(v);
+  return read_.contains(v) ? t : Tensor::View(t.dtype(), t.dims(), nullptr, nullptr);
+}
+
 void Network::Release(size_t step, Live& live) const {
   for (const Value* v : steps_[step].node->inputs())
     if (v && last_.at(v) == step && v != output_) live.erase(v);
@@ -166,7 +174,7 @@ Result<Tensor> Network::Forward(std::span<const Tensor> inputs, size_t output, b
     HST_RETURN_IF_ERROR(Run(steps_[i], live));
     segments_.back().end = i + 1;
     for (const Value* v : steps_[i].node->outputs())
-      if (const auto it = live.find(v); keep && it != live.end()) all[v] = it->second, bytes += it->second.bytes();
+      if (keep && live.contains(v)) all[v] = Kept(v, live), bytes += all[v].raw() ? all[v].bytes() : 0;
     Release(i, live);
   }
   Tensor result = live.at(output_);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "calib/grad/linear.h"
@@ -25,7 +26,7 @@ struct NetworkOptions {
   const std::vector<passes::OwnedCodes>* codes = nullptr;
   // The values of weights that are vectors (norms, biases), by tensor; empty: the model's.
   const std::vector<std::vector<float>>* vectors = nullptr;
-  uint64_t segment_bytes = uint64_t{512} << 20;
+  uint64_t segment_bytes = uint64_t{256} << 20;
   const std::atomic<bool>* cancel = nullptr;
 };
 
@@ -63,6 +64,8 @@ class Network {
   // The operands as the op's evaluation has them: weights, replaced vectors, rounded keys.
   Result<std::vector<ir::Tensor>> Operands(const Step& step, const Live& live) const;
   Result<std::vector<float>> Rounded(const Step& step, const ir::Tensor& x) const;
+  // `v` of `live` as it is kept on the way back: its dims alone where these suffice.
+  ir::Tensor Kept(const ir::Value* v, const Live& live) const;
   void Release(size_t step, Live& live) const;
   Status BackwardStep(const Step& step, const Live& live, Live& gradients, WeightSink& sink);
   Status BackwardLinear(const Step& step, const ir::Tensor& x, const ir::Tensor& g, Live& gradients, WeightSink& sink);
@@ -78,6 +81,7 @@ class Network {
   std::unique_ptr<interp::Interpreter> interpreter_;
   std::vector<Step> steps_;
   std::unordered_map<const ir::Value*, size_t> last_;   // the last step that reads a value
+  std::unordered_set<const ir::Value*> read_;           // those whose values a gradient needs
   const ir::Value* output_ = nullptr;
   std::vector<Segment> segments_;
   Live kept_;                                            // of the last segment

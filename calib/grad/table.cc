@@ -5,7 +5,7 @@ namespace hasten::calib {
 namespace {
 
 constexpr BackwardInfo kBackwards[] = {
-#define HST_BACKWARD(op, fn) {#op, fn},
+#define HST_BACKWARD(op, fn, reads) {#op, fn, BackwardReads::reads},
 #include "calib/grad/grad.def"
 #undef HST_BACKWARD
 };

@@ -53,6 +53,7 @@ Status ReadCalibration(const toml::table& table, const std::string& folder, Cali
   reader.Integer("samples", samples, 1, int64_t{1} << 20);
   if (samples > 0) c.samples = samples;
   reader.Integer("context", c.context, 4, int64_t{1} << 20);
+  reader.Integer("distill_steps", c.distill_steps, 0, int64_t{1} << 20);
   if (!c.text.empty() && !c.text.starts_with("/") && !folder.empty()) c.text = (std::filesystem::path(folder) / c.text).string();
   return reader.Finish();
 }
@@ -190,6 +191,7 @@ std::string WriteRecipe(const Recipe& r) {
     if (!c->text_sha256.empty()) out += Line("text_sha256", Quoted(c->text_sha256));
     if (c->samples) out += Line("samples", StrCat(*c->samples));
     out += Line("context", StrCat(c->context));
+    if (c->distill_steps) out += Line("distill_steps", StrCat(c->distill_steps));
   }
   for (const plan::SchemeRule& rule : r.rules) {
     out += "\n[[tensor]]\n" + Line("name", Quoted(rule.tensor));

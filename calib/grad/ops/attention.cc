@@ -47,21 +47,26 @@ void Softmax(const Shape& s, int64_t at, int64_t n, float alibi, float* p, float
   std::fill(p + end, p + n, 0.0f);
 }
 
+// A thread's, made before the threads run, which must not throw.
+struct Scratch {
+  explicit Scratch(const Shape& s)
+      : p(static_cast<size_t>(kTile * s.rows)), ds(p.size()), slope(s.softcap != 0 ? p.size() : 0),
+        part(static_cast<size_t>(std::max(s.rows, kTile) * std::max(s.dk, s.dv))) {}
+  std::vector<float> p, ds, slope, part;
+};
+
 // One head of one sequence. dk, dv: [rows][..] of this head alone, zeros; dq: where its
 // columns begin, rows `stride` apart.
 class Head {
  public:
-  Head(const Shape& s, const float* q, const float* k, const float* v, const float* g, float alibi)
-      : s_(s), q_(q), k_(k), v_(v), g_(g), alibi_(alibi), p_(Count(s.rows)), ds_(Count(s.rows)),
-        slope_(s.softcap != 0 ? Count(s.rows) : 0), part_(static_cast<size_t>(s.rows * std::max(s.dk, s.dv))) {}
+  Head(const Shape& s, const float* q, const float* k, const float* v, const float* g, float alibi, Scratch& scratch)
+      : s_(s), q_(q), k_(k), v_(v), g_(g), alibi_(alibi), p_(scratch.p), ds_(scratch.ds), slope_(scratch.slope), part_(scratch.part) {}
 
   void Run(float* dq, float* dk, float* dv) {
     for (int64_t first = 0; first < s_.rows; first += kTile) Tile(first, std::min(kTile, s_.rows - first), dq, dk, dv);
   }
 
  private:
-  static size_t Count(int64_t rows) { return static_cast<size_t>(kTile * rows); }
-
   void Tile(int64_t first, int64_t rows, float* dq, float* dk, float* dv) {
     const int64_t n = s_.causal ? first + rows : s_.rows, qs = s_.heads * s_.dk, ks = s_.kv_heads * s_.dk;
     const int64_t gs = s_.heads * s_.dv, vs = s_.kv_heads * s_.dv;
@@ -97,7 +102,7 @@ class Head {
   const Shape& s_;
   const float *q_, *k_, *v_, *g_;
   float alibi_;
-  std::vector<float> p_, ds_, slope_, part_;
+  std::vector<float> &p_, &ds_, &slope_, &part_;
 };
 
 // to [rows][kv_heads][n] += from [heads][rows][n].
@@ -121,6 +126,7 @@ Status BackwardAttention(const BackwardArgs& a) {
                 node.Int("window", 0), node.Int("ahead", 0), node.Int("causal", 0) != 0,
                 static_cast<float>(node.Float("scale", 1.0)), static_cast<float>(node.Float("softcap", 0.0))};
   const std::vector<double> slopes = node.Floats("slopes");
+  std::vector<Scratch> scratch(static_cast<size_t>(a.pool.threads()), Scratch(s));
   std::vector<float> dk, dv, spare(a.d[0] ? 0 : static_cast<size_t>(s.rows * s.heads * s.dk));
   for (int64_t b = 0; b < a.in[0].dim(0); ++b) {
     const auto of = [&](size_t i, int64_t columns) { return a.in[i].data<float>() + b * s.rows * columns; };
@@ -128,11 +134,11 @@ Status BackwardAttention(const BackwardArgs& a) {
     dk.assign(static_cast<size_t>(s.heads * s.rows * s.dk), 0.0f);
     dv.assign(static_cast<size_t>(s.heads * s.rows * s.dv), 0.0f);
     float* dq = a.d[0] ? a.d[0] + b * s.rows * s.heads * s.dk : spare.data();
-    a.pool.Run(s.heads, 1, [&](int64_t begin, int64_t end, int) {
+    a.pool.Run(s.heads, 1, [&](int64_t begin, int64_t end, int thread) {
       for (int64_t h = begin; h < end; ++h) {
         const int64_t kv = h / (s.heads / s.kv_heads);
         Head(s, q + h * s.dk, k + kv * s.dk, v + kv * s.dv, a.g + (b * s.rows * s.heads + h) * s.dv,
-             slopes.empty() ? 0.0f : static_cast<float>(slopes[static_cast<size_t>(h)]))
+             slopes.empty() ? 0.0f : static_cast<float>(slopes[static_cast<size_t>(h)]), scratch[static_cast<size_t>(thread)])
             .Run(dq + h * s.dk, dk.data() + h * s.rows * s.dk, dv.data() + h * s.rows * s.dv);
       }
     });

@@ -15,8 +15,8 @@ struct Operand {
   float operator[](int64_t i) const { return p[full ? i : i % elements]; }
 };
 
-// f(x, y) -> the pair of partial derivatives.
-template <class F>
+// f(x, y) -> the pair of partial derivatives. kValues: it depends on x and y.
+template <bool kValues = true, class F>
 Status Binary(const BackwardArgs& a, const F& f) {
   const int64_t n = a.out.elements();
   Operand o[2];
@@ -30,7 +30,7 @@ Status Binary(const BackwardArgs& a, const F& f) {
   constexpr int64_t kPiece = 4096;
   a.pool.Run((n + kPiece - 1) / kPiece, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin * kPiece; i < std::min(n, end * kPiece); ++i) {
-      const auto [dx, dy] = f(o[0][i], o[1][i]);
+      const auto [dx, dy] = kValues ? f(o[0][i], o[1][i]) : f(0, 0);
       if (a.d[0] && o[0].full) a.d[0][i] += a.g[i] * dx;
       if (a.d[1] && o[1].full) a.d[1][i] += a.g[i] * dy;
     }
@@ -39,7 +39,7 @@ Status Binary(const BackwardArgs& a, const F& f) {
     if (!a.d[k] || o[k].full) continue;
     std::vector<double> sum(static_cast<size_t>(o[k].elements), 0.0);
     for (int64_t i = 0; i < n; ++i) {
-      const auto [dx, dy] = f(o[0][i], o[1][i]);
+      const auto [dx, dy] = kValues ? f(o[0][i], o[1][i]) : f(0, 0);
       sum[static_cast<size_t>(i % o[k].elements)] += static_cast<double>(a.g[i] * (k == 0 ? dx : dy));
     }
     for (int64_t j = 0; j < o[k].elements; ++j) a.d[k][j] += static_cast<float>(sum[static_cast<size_t>(j)]);
@@ -54,10 +54,10 @@ struct Partials {
 }  // namespace
 
 Status BackwardAdd(const BackwardArgs& a) {
-  return Binary(a, [](float, float) { return Partials{1, 1}; });
+  return Binary<false>(a, [](float, float) { return Partials{1, 1}; });
 }
 Status BackwardSub(const BackwardArgs& a) {
-  return Binary(a, [](float, float) { return Partials{1, -1}; });
+  return Binary<false>(a, [](float, float) { return Partials{1, -1}; });
 }
 Status BackwardMul(const BackwardArgs& a) {
   return Binary(a, [](float x, float y) { return Partials{y, x}; });
