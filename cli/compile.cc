@@ -114,7 +114,7 @@ Action AddCompile(CLI::App& app) {
                             ->type_name("FILE");
   CLI::Option* calibrate =
       app.add_option("--calibrate", c->calibrate, "Text (or .jsonl with \"text\") to quantize by, instead of rounding to nearest")->type_name("FILE");
-  app.add_option("--samples", c->samples, "Samples of the calibration text [by --effort: 128, fast 12]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+  app.add_option("--samples", c->samples, "Samples of the calibration text [by --effort: 128, fast 5]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
   app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);

@@ -15,6 +15,7 @@ using ir::Node;
 using ir::Tensor;
 
 constexpr Scheme kProbe = Scheme::kI4G64;
+constexpr int64_t kErrorRows = 256;   // ratios of errors from them are good to a few per cent
 
 class Sensitivity {
  public:
@@ -43,34 +44,46 @@ class Sensitivity {
 
  private:
   Status Measure(Item& item, size_t at) {
+    const std::vector<float> some = SomeRows(item);
+    const int64_t rows = static_cast<int64_t>(some.size()) / item.k;
+    double probe_error = 0;
+    for (Choice& c : item.choices) {
+      HST_ASSIGN_OR_RETURN(const std::vector<float> rounded, Rounded(c.scheme, rows, item.k, some, pool_));
+      HST_ASSIGN_OR_RETURN(c.error, ErrorOf(item, rows, some, rounded));
+      if (c.scheme == kProbe) probe_error = c.error;
+    }
     std::vector<float> w(static_cast<size_t>(item.n * item.k));
     item.rows.GatherRows(0, item.n, w.data());
-    std::vector<float> probe;
-    double probe_error = 0;
-    const double energy = item.uses[0].node->op == "embed" ? Energy(w) : 0;
-    for (Choice& c : item.choices) {
-      HST_ASSIGN_OR_RETURN(std::vector<float> rounded, Rounded(c.scheme, item.n, item.k, w, pool_));
-      HST_ASSIGN_OR_RETURN(c.error, ErrorOf(item, w, rounded, energy));
-      if (c.scheme == kProbe) probe = std::move(rounded), probe_error = c.error;
-    }
+    HST_ASSIGN_OR_RETURN(const std::vector<float> probe, Rounded(kProbe, item.n, item.k, w, pool_));
     HST_ASSIGN_OR_RETURN(const double cost, Divergence(at, item, probe));
     for (Choice& c : item.choices) c.kld = probe_error > 0 ? cost * c.error / probe_error : 0;
     return {};
   }
 
-  // Relative squared error of the first use's outputs; of a table, of the rows themselves.
-  Result<double> ErrorOf(const Item& item, std::span<const float> w, std::span<const float> rounded, double energy) {
+  // Evenly spaced rows, enough to compare schemes by.
+  static std::vector<float> SomeRows(const Item& item) {
+    const int64_t count = std::min(item.n, kErrorRows);
+    std::vector<float> rows(static_cast<size_t>(count * item.k));
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t r = i * item.n / count;
+      item.rows.GatherRows(r, r + 1, rows.data() + i * item.k);
+    }
+    return rows;
+  }
+
+  // Relative squared error of these rows' outputs; of a table, of the rows themselves.
+  Result<double> ErrorOf(const Item& item, int64_t count, std::span<const float> w, std::span<const float> rounded) {
     std::vector<float> lost(w.size());
     for (size_t i = 0; i < w.size(); ++i) lost[i] = w[i] - rounded[i];
-    if (energy > 0) return Energy(lost) / energy;
     const Use& use = item.uses[0];
+    if (use.node->op == "embed") return Energy(w) > 0 ? Energy(lost) / Energy(w) : 0.0;
     std::vector<double> error(replay_->samples()), all(replay_->samples());
     HST_RETURN_IF_ERROR(replay_->ForSamples([&](size_t s, interp::Interpreter&) -> Status {
       const Tensor& x = replay_->Operand(s, use.node->input(0));
       const int64_t rows = x.elements() / item.k;
-      std::vector<float> y(static_cast<size_t>(rows * use.n));
-      for (const auto& [values, sum] : {std::pair{lost.data(), &error[s]}, std::pair{const_cast<float*>(w.data()), &all[s]}}) {
-        interp::GemmSerial({x.data<float>(), values + use.row * item.k, y.data(), rows, use.n, item.k, item.k, item.k, use.n, false, true});
+      std::vector<float> y(static_cast<size_t>(rows * count));
+      for (const auto& [values, sum] : {std::pair{std::span<const float>(lost), &error[s]}, std::pair{w, &all[s]}}) {
+        interp::GemmSerial({x.data<float>(), values.data(), y.data(), rows, count, item.k, item.k, item.k, count, false, true});
         *sum = Energy(y);
       }
       return {};
