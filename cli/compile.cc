@@ -17,7 +17,7 @@ namespace {
 
 struct CompileCommand {
   std::string model, output, calibrate, recipe;
-  int64_t samples = 0, context = 512, distill_steps = 0, activation_group = 64;
+  int64_t samples = 0, context = 512, distill_steps = -1, activation_group = 64;
   double budget_mb = 0;
   std::string effort = "standard";
   PrecisionOptions precision;
@@ -42,7 +42,7 @@ Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
   recipe.disable_passes = c.passes.disable;
   recipe.effort = c.effort;
   if (c.budget_mb > 0) recipe.budget = static_cast<uint64_t>(c.budget_mb * 1e6);
-  if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples ? std::optional(c.samples) : std::nullopt, .context = c.context, .distill_steps = c.distill_steps};
+  if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples ? std::optional(c.samples) : std::nullopt, .context = c.context, .distill_steps = c.distill_steps < 0 ? std::nullopt : std::optional(c.distill_steps)};
   return recipe;
 }
 
@@ -114,11 +114,11 @@ Action AddCompile(CLI::App& app) {
                             ->type_name("FILE");
   CLI::Option* calibrate =
       app.add_option("--calibrate", c->calibrate, "Text (or .jsonl with \"text\") to quantize by, instead of rounding to nearest")->type_name("FILE");
-  app.add_option("--samples", c->samples, "Samples of the calibration text [by --effort: 128, fast 6]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+  app.add_option("--samples", c->samples, "Samples of the calibration text [by --effort: 48, fast 5, max 128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
   app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
-  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [0]")
+  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [by --effort: 30, fast 0, max 300]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
   app.add_option("--effort", c->effort, "fast, standard or max: time that calibration may take [standard]")->check(CLI::IsMember({"fast", "standard", "max"}))
       ->type_name("EFFORT")->needs(calibrate);

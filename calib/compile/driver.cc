@@ -145,10 +145,10 @@ class Compilation {
     HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan));
     options.checkpoint = checkpoint_.get();
     HST_ASSIGN_OR_RETURN(values.codes, Calibrate(*model_.graph, plan, text_.samples, options, pool));
-    if (recipe_.calibration->distill_steps == 0) return values;
+    if (*recipe_.calibration->distill_steps == 0) return values;
     HST_RETURN_IF_ERROR(Stage("distill"));
     DistillOptions distill;
-    distill.steps = recipe_.calibration->distill_steps;
+    distill.steps = *recipe_.calibration->distill_steps;
     distill.checkpoint = o_.output + ".distill";
     distill.update = o_.update;
     distill.cancel = o_.cancel;
@@ -244,7 +244,7 @@ class Compilation {
     if (const std::optional<Calibrated>& c = recipe.calibration) {
       p.recipe["calibration.samples"] = StrCat(c->samples.value());
       p.recipe["calibration.context"] = StrCat(c->context);
-      if (c->distill_steps) p.recipe["calibration.distill_steps"] = StrCat(c->distill_steps);
+      if (*c->distill_steps) p.recipe["calibration.distill_steps"] = StrCat(*c->distill_steps);
     }
     if (!recipe.rules.empty()) p.recipe["rules"] = StrCat(recipe.rules.size());
     for (const std::string& pass : recipe.disable_passes) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));

@@ -21,7 +21,7 @@ struct Calibrated {
   std::string text_sha256;          // of the documents' digests; "" when any text will do
   std::optional<int64_t> samples;   // default: the effort's
   int64_t context = 512;
-  int64_t distill_steps = 0;        // of calib/grad/distill.h, after the codes are chosen
+  std::optional<int64_t> distill_steps;   // of calib/grad/distill.h, after the codes are chosen; default: the effort's
   bool operator==(const Calibrated&) const = default;
 };
 

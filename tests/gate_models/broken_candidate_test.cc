@@ -52,7 +52,7 @@ class BrokenCandidate : public ::testing::Test {
     calib::CompileOptions options;
     options.model = Fixture("good");
     options.output = folder_ + "/model.hst";
-    options.weights = Scheme::kF32;
+    options.recipe.weights = Scheme::kF32;
     calib::CompileReport report;
     const Status status = calib::CompileModel(options, &report);
     ASSERT_TRUE(status.ok()) << status.message();
