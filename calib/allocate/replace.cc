@@ -7,7 +7,6 @@
 #include "calib/metrics/score.h"
 #include "compiler/interp/gemm.h"
 #include "passes/quant/rtn.h"
-#include "runtime/quant/layout.h"
 
 namespace hasten::calib {
 
@@ -28,7 +27,6 @@ bool GivesDistributions(const ir::Graph& graph, std::span<const Item> items) {
 
 Result<std::vector<float>> Rounded(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, ThreadPool& pool) {
   std::vector<float> out(w.size());
-  const PackedLayout l = LayoutOf(scheme, n, k);
   constexpr int64_t kTile = 64;
   const int64_t tiles = (n + kTile - 1) / kTile;
   std::vector<Status> status(static_cast<size_t>(tiles));
@@ -38,13 +36,7 @@ Result<std::vector<float>> Rounded(Scheme scheme, int64_t n, int64_t k, std::spa
       const int64_t first = t * kTile, rows = std::min(kTile, n - first);
       status[static_cast<size_t>(t)] = passes::QuantizeRtn(scheme, rows, k, w.subspan(static_cast<size_t>(first * k), static_cast<size_t>(rows * k)), &c);
       if (!status[static_cast<size_t>(t)].ok()) continue;
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t g = 0; g < l.groups; ++g) {
-          const size_t at = static_cast<size_t>(r * l.groups + g);
-          const float scale = c.scale[at], zero = c.zero.empty() ? 0.0f : static_cast<float>(c.zero[at]);
-          for (int64_t i = g * l.group; i < std::min(k, (g + 1) * l.group); ++i)
-            out[static_cast<size_t>((first + r) * k + i)] = scale * (static_cast<float>(c.codes[static_cast<size_t>(r * k + i)]) - zero);
-        }
+      for (int64_t r = 0; r < rows; ++r) passes::DecodeRow(scheme, k, c, r, out.data() + (first + r) * k);
     }
   });
   for (Status& s : status) HST_RETURN_IF_ERROR(std::move(s));

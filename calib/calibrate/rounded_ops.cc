@@ -7,22 +7,12 @@
 #include "calib/calibrate/observe.h"
 #include "compiler/interp/gemm.h"
 #include "runtime/base/half.h"
-#include "runtime/quant/layout.h"
 
 namespace hasten::calib {
 namespace {
 
 using ir::Node;
 using ir::Tensor;
-
-// Row r of what codes stand for.
-void DecodeRow(const plan::TensorPlan& t, const passes::OwnedCodes& c, int64_t r, float* w) {
-  const PackedLayout l = LayoutOf(t.scheme, t.n, t.k);
-  for (int64_t i = 0; i < t.k; ++i) {
-    const size_t g = static_cast<size_t>(r * l.groups + i / l.group);
-    w[i] = c.scale[g] * static_cast<float>(c.codes[static_cast<size_t>(r * t.k + i)] - (c.zero.empty() ? 0 : c.zero[g]));
-  }
-}
 
 Result<Tensor> Copy(const Tensor& x) {
   HST_ASSIGN_OR_RETURN(Tensor y, Tensor::Uninitialized(DType::kF32, x.dims()));
@@ -34,7 +24,7 @@ Result<Tensor> Copy(const Tensor& x) {
 
 std::vector<float> Decode(const plan::TensorPlan& tensor, const passes::OwnedCodes& codes) {
   std::vector<float> w(static_cast<size_t>(tensor.n * tensor.k));
-  for (int64_t r = 0; r < tensor.n; ++r) DecodeRow(tensor, codes, r, w.data() + r * tensor.k);
+  for (int64_t r = 0; r < tensor.n; ++r) passes::DecodeRow(tensor.scheme, tensor.k, codes, r, w.data() + r * tensor.k);
   return w;
 }
 
@@ -121,13 +111,13 @@ Result<Tensor> RoundedOps::Embed(const Node& node, const Tensor& ids) const {
     if (id < 0 || id >= t.n) return BadInput("calibration: id ", id, " is outside of \"", t.name, "\" with ", t.n, " rows");
     float* out = y.mutable_data<float>() + i * t.k;
     if (first) {
-      DecodeRow(t, codes, id, out);
+      passes::DecodeRow(t.scheme, t.k, codes, id, out);
       continue;
     }
     passes::OwnedCodes nearest;
     t.GatherRows(id, id + 1, w.data());
     HST_RETURN_IF_ERROR(passes::QuantizeRtn(t.scheme, 1, t.k, w, &nearest));
-    DecodeRow(row, nearest, 0, out);
+    passes::DecodeRow(row.scheme, row.k, nearest, 0, out);
   }
   return y;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "compiler/interp/gemm.h"
-#include "runtime/quant/layout.h"
 
 namespace hasten::calib {
 namespace {
@@ -25,17 +24,7 @@ std::vector<std::vector<float>> Buffers(ThreadPool& pool, int64_t elements) {
 
 void Matrix::Decode(int64_t begin, int64_t end, float* out) const {
   if (!codes) return tensor->GatherRows(begin, end, out);
-  const PackedLayout l = LayoutOf(tensor->scheme, tensor->n, tensor->k);
-  const int64_t k = tensor->k, group = l.group > 0 ? l.group : k;
-  for (int64_t r = begin; r < end; ++r)
-    for (int64_t g = 0; g < l.groups; ++g) {
-      const size_t at = static_cast<size_t>(r * l.groups + g);
-      const float scale = codes->scale[at];
-      const int zero = codes->zero.empty() ? 0 : codes->zero[at];
-      const int8_t* from = codes->codes.data() + r * k;
-      float* to = out + (r - begin) * k;
-      for (int64_t i = g * group; i < std::min(k, (g + 1) * group); ++i) to[i] = scale * static_cast<float>(from[i] - zero);
-    }
+  for (int64_t r = begin; r < end; ++r) passes::DecodeRow(tensor->scheme, tensor->k, *codes, r, out + (r - begin) * tensor->k);
 }
 
 void LinearForward(const Matrix& w, int64_t rows, const float* x, const float* bias, float* y, ThreadPool& pool) {

@@ -106,6 +106,8 @@ Result<std::vector<EndingScores>> ScoreByCandidate(const Artifact& artifact, std
   Scorer scorer(*session, *pool);
   std::vector<EndingScores> scores(items.size());
   for (size_t begin = 0; begin < items.size(); begin += kBlock) {
+    // The session hears of it too, but from a thread that may come late.
+    if (progress.cancel && *progress.cancel) return Status(Code::kCancelled, "interrupted");
     const size_t count = std::min(kBlock, items.size() - begin);
     const auto block = items.subspan(begin, count);
     const auto out = std::span(scores).subspan(begin, count);

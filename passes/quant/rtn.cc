@@ -111,6 +111,18 @@ Status QuantizeRtn(Scheme scheme, int64_t n, int64_t k, std::span<const float> w
   return QuantizeInto(scheme, n, k, w.data(), 0, out);
 }
 
+void DecodeRow(Scheme scheme, int64_t k, const OwnedCodes& c, int64_t r, float* w) {
+  const PackedLayout l = LayoutOf(scheme, 1, k);
+  const int8_t* codes = c.codes.data() + r * k;
+  for (int64_t g = 0; g < l.groups; ++g) {
+    const size_t at = static_cast<size_t>(r * l.groups + g);
+    const float scale = c.scale[at];
+    const int zero = c.zero.empty() ? 0 : c.zero[at];
+    const int64_t begin = g * l.group, end = k - begin < l.group ? k : begin + l.group;
+    for (int64_t i = begin; i < end; ++i) w[i] = scale * static_cast<float>(codes[i] - zero);
+  }
+}
+
 Status QuantizeAndPack(Scheme scheme, int64_t n, int64_t k, int64_t first_row, std::span<const float> rows,
                        std::span<std::byte> packed) {
   const SchemeInfo& info = GetScheme(scheme);

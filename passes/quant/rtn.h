@@ -29,6 +29,9 @@ struct OwnedCodes {
 // range that no scale can hold.
 Status QuantizeRtn(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, OwnedCodes* out);
 
+// Row r of W^, what codes with K columns stand for: scale * (code - zero), one rounding.
+void DecodeRow(Scheme scheme, int64_t k, const OwnedCodes& codes, int64_t r, float* w);
+
 // Quantizes and packs rows [first_row, first_row + rows.size() / k) of W[n, k]
 // into `packed`, the bytes of the whole matrix (PackedBytes long), any scheme.
 // The range must start at a multiple of 16 rows and end at one or at n; calls
