@@ -2,6 +2,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -17,6 +18,7 @@ namespace {
 
 struct CompileCommand {
   std::string model, output, calibrate, recipe;
+  std::vector<std::string> activation_residual;
   int64_t samples = 0, context = 512, distill_steps = -1, activation_group = 64;
   double budget_mb = 0;
   std::string effort = "standard";
@@ -38,6 +40,7 @@ Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
   HST_ASSIGN_OR_RETURN(const Precision precision, PrecisionOf(c.precision));
   recipe.weights = precision.weights, recipe.head = precision.head, recipe.embed = precision.embed, recipe.kv = precision.kv;
   recipe.activation_group = c.activation_group;
+  for (const std::string& tensors : c.activation_residual) recipe.rules.push_back({.tensor = tensors, .activation_residual = true});
   recipe.tokenizer = !c.no_tokenizer;
   recipe.disable_passes = c.passes.disable;
   recipe.effort = c.effort;
@@ -110,6 +113,9 @@ Action AddCompile(CLI::App& app) {
   AddPrecisionOptions(app, c->precision);
   app.add_option("--activation-group", c->activation_group, "Inputs that share a scale when rounded to INT8: 32, 64, 128; at most the weights' [64]")
       ->check(CLI::IsMember({32, 64, 128}))->type_name("N")->group("Precision");
+  app.add_option("--activation-residual", c->activation_residual,
+                 "Linears (a pattern of weights, \"head\", \"*\") whose inputs have what INT8 leaves in a second INT8: less divergence, twice the arithmetic")
+      ->type_name("PATTERN")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->group("Precision");
   CLI::Option* recipe = app.add_option("--recipe", c->recipe, "A file that says all of this, and rules for single tensors (hasten inspect --recipe prints one)")
                             ->type_name("FILE");
   CLI::Option* calibrate =
@@ -130,7 +136,7 @@ Action AddCompile(CLI::App& app) {
       ->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   AddPassOptions(app, c->passes);
-  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--samples", "--context", "--distill-steps", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
+  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--distill-steps", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
     recipe->excludes(app.get_option(name));
   app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
   return [c](const Context& context) { return Run(*c, context); };

@@ -111,7 +111,8 @@ class Calibration {
   Status Inputs(const Node& node, const plan::InstrPlan& in, int64_t sample, Way way, int64_t k, std::vector<float>* x) const {
     HST_ASSIGN_OR_RETURN(const Tensor value, walk_->At(sample, way, node.input(0)));
     x->assign(value.data<float>(), value.data<float>() + value.elements());
-    if (RoundActivations(value.elements() / k, k, ops_.ActivationGroup(in), x->data())) return {};
+    const plan::BufferPlan& input = ops_.InputOf(in);
+    if (RoundActivations(value.elements() / k, k, input.group, x->data(), input.residual)) return {};
     return BadInput("calibration: the inputs of node \"", node.loc, "\" are not all finite");
   }
 

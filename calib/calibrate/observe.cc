@@ -7,17 +7,34 @@
 
 namespace hasten::calib {
 
-bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x) {
+namespace {
+
+// A group to the values that its INT8 stands for; what is left to `rest`.
+bool RoundGroup(int64_t count, float* v, float* rest) {
+  float top = 0, poison = 0;
+  for (int64_t i = 0; i < count; ++i) top = std::max(top, std::abs(v[i])), poison += v[i] * 0.0f;
+  if (poison != 0.0f || std::isnan(poison)) return false;
+  const float s = top < 0x1p-100f ? 0.0f : top / 127.0f;
+  for (int64_t i = 0; i < count; ++i) {
+    const float q = s > 0 ? std::clamp(std::nearbyint(v[i] / s), -127.0f, 127.0f) : 0.0f;
+    rest[i] = std::fma(-q, s, v[i]);
+    v[i] = s * q;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x, bool residual) {
+  std::vector<float> rest(static_cast<size_t>(std::min(group, k))), none(rest.size());
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t start = 0; start < k; start += group) {
       float* v = x + r * k + start;
       const int64_t count = std::min(group, k - start);
-      float top = 0, poison = 0;
-      for (int64_t i = 0; i < count; ++i) top = std::max(top, std::abs(v[i])), poison += v[i] * 0.0f;
-      if (poison != 0.0f || std::isnan(poison)) return false;
-      const float s = top < 0x1p-100f ? 0.0f : top / 127.0f;
-      for (int64_t i = 0; i < count; ++i)
-        v[i] = s > 0 ? s * std::clamp(std::nearbyint(v[i] / s), -127.0f, 127.0f) : 0.0f;
+      if (!RoundGroup(count, v, rest.data())) return false;
+      if (!residual) continue;
+      if (!RoundGroup(count, rest.data(), none.data())) return false;
+      for (int64_t i = 0; i < count; ++i) v[i] += rest[static_cast<size_t>(i)];
     }
   }
   return true;

@@ -11,8 +11,9 @@
 namespace hasten::calib {
 
 // x: [rows][k] to the values that INT8 activations stand for (docs/numerics.md,
-// `quantize`), in place. False when a value is not finite.
-bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x);
+// `quantize`), in place; with `residual`, what the INT8 leaves is added as rounded to
+// INT8 itself. False when a value is not finite.
+bool RoundActivations(int64_t rows, int64_t k, int64_t group, float* x, bool residual = false);
 
 // h: [k][k] += the sum of x x' over all rows of all samples, each [rows][k]. Products
 // of one sample are summed in fp32, samples in fp64 and in order: the same bits

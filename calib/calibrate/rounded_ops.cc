@@ -78,7 +78,8 @@ Result<Tensor> RoundedOps::Linear(const Node& node, const Tensor& x) const {
   const std::vector<float>& w = decoded_.at(in.tensor);
   HST_ASSIGN_OR_RETURN(Tensor rounded, Copy(x));
   const int64_t rows = x.elements() / t.k;
-  if (!RoundActivations(rows, t.k, ActivationGroup(in), rounded.mutable_data<float>()))
+  const plan::BufferPlan& input = InputOf(in);
+  if (!RoundActivations(rows, t.k, input.group, rounded.mutable_data<float>(), input.residual))
     return BadInput("calibration: the inputs of node \"", node.loc, "\" are not all finite");
   std::vector<int64_t> dims = x.dims();
   dims.back() = t.n;

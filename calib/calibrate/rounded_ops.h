@@ -26,7 +26,8 @@ class RoundedOps {
 
   // The instruction of a linear or a table.
   const plan::InstrPlan& InstrOf(const ir::Node& node) const { return *instr_.at(&node); }
-  int64_t ActivationGroup(const plan::InstrPlan& in) const { return plan_.buffers[static_cast<size_t>(in.a.buffer)].group; }
+  // A linear's input as its kernel sees it.
+  const plan::BufferPlan& InputOf(const plan::InstrPlan& in) const { return plan_.buffers[static_cast<size_t>(in.a.buffer)]; }
   // The weights that the codes of a linear's tensor stand for, kept until Forget.
   void Remember(const ir::Node& node);
   void Forget() { decoded_.clear(); }

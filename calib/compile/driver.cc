@@ -68,7 +68,8 @@ class Compilation {
   Status CheckRecipe() const {
     HST_RETURN_IF_ERROR(FindEffort(recipe_.effort).status());
     if (!recipe_.budget) return {};
-    if (!recipe_.rules.empty()) return UsageError("a budget chooses the scheme of every tensor: leave out the budget, or the rules ([[tensor]])");
+    for (const plan::SchemeRule& rule : recipe_.rules)
+      if (rule.scheme) return UsageError("[[tensor]] \"", rule.tensor, "\": a budget chooses the scheme of every tensor; leave out the budget, or the scheme");
     if (!recipe_.calibration) return UsageError("a budget is shared out by what each tensor costs on a text: give one by --calibrate");
     return {};
   }

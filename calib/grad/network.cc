@@ -44,7 +44,7 @@ Status Network::MakeSteps() {
       const plan::InstrPlan& in = *queues[kind][next[kind]++];
       step.tensor = in.tensor, step.bias = in.bias;
       if (kind == 0 && Quantized() && GetScheme(plan_.tensors[static_cast<size_t>(in.tensor)].scheme).integer)
-        step.group = plan_.buffers[static_cast<size_t>(in.a.buffer)].group;
+        step.group = plan_.buffers[static_cast<size_t>(in.a.buffer)].group, step.residual = plan_.buffers[static_cast<size_t>(in.a.buffer)].residual;
     }
     step.differentiable = kind >= 0 || std::any_of(node->inputs().begin(), node->inputs().end(), [&](const Value* v) { return trained.contains(v); });
     if (step.differentiable) trained.insert(node->output());
@@ -79,7 +79,7 @@ Result<std::vector<float>> Network::Rounded(const Step& step, const Tensor& x) c
   std::atomic<bool> finite = true;
   if (step.group > 0)
     pool_.Run(count, 16, [&](int64_t begin, int64_t end, int) {
-      if (!RoundActivations(end - begin, k, step.group, rows.data() + begin * k)) finite = false;
+      if (!RoundActivations(end - begin, k, step.group, rows.data() + begin * k, step.residual)) finite = false;
     });
   if (!finite) return BadInput("the inputs of node \"", step.node->loc, "\" are not all finite");
   return rows;

@@ -48,6 +48,7 @@ class Network {
     int tensor = -1;                   // of a linear or embed; of a norm, its weights
     int bias = -1;
     int64_t group = 0;                 // of the input's rounding; 0: none
+    bool residual = false;             // of the same
     bool differentiable = false;       // a weight that can be trained lies before its result
   };
   struct Segment {

@@ -45,6 +45,12 @@ void ReadActivationGroup(TomlReader& reader, std::optional<int64_t>& out) {
   out = group;
 }
 
+void ReadResidual(TomlReader& reader, std::optional<bool>& out) {
+  bool residual = false;
+  reader.Flag("activation_residual", residual);
+  if (reader.Has("activation_residual")) out = residual;
+}
+
 Status ReadCalibration(const toml::table& table, const std::string& folder, Calibrated& c) {
   TomlReader reader(table, "calibration");
   reader.Text("text", c.text);
@@ -68,9 +74,11 @@ Status ReadRule(const toml::node& node, size_t number, std::vector<plan::SchemeR
   reader.Text("name", rule.tensor);
   ReadScheme(reader, "scheme", rule.scheme);
   ReadActivationGroup(reader, rule.activation_group);
+  ReadResidual(reader, rule.activation_residual);
   HST_RETURN_IF_ERROR(reader.Finish());
   if (rule.tensor.empty()) return UsageError(where, ": name is missing, a pattern like \"*.mlp.down_proj*\", \"head\" or \"embed\"");
-  if (!rule.scheme && !rule.activation_group) return UsageError(where, ": scheme or activation_group is missing");
+  if (!rule.scheme && !rule.activation_group && !rule.activation_residual)
+    return UsageError(where, ": scheme, activation_group or activation_residual is missing");
   rules.push_back(std::move(rule));
   return {};
 }
@@ -202,6 +210,7 @@ std::string WriteRecipe(const Recipe& r) {
     out += "\n[[tensor]]\n" + Line("name", Quoted(rule.tensor));
     if (rule.scheme) out += SchemeLine("scheme", *rule.scheme);
     if (rule.activation_group) out += Line("activation_group", StrCat(*rule.activation_group));
+    if (rule.activation_residual) out += Line("activation_residual", *rule.activation_residual ? "true" : "false");
   }
   return out;
 }

@@ -10,7 +10,7 @@
 namespace hasten::plan {
 
 uint64_t BufferPlan::bytes_per_row() const {
-  return quantized ? QuantizedBytesPerRow(cols, group) : FloatBytesPerRow(cols);
+  return quantized ? QuantizedBytesPerRow(cols, group, residual) : FloatBytesPerRow(cols);
 }
 
 uint64_t PlaceBuffers(std::vector<BufferPlan>& buffers) {

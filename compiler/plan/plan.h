@@ -42,6 +42,7 @@ struct BufferPlan {
   bool quantized = false;
   bool outputs = false;       // output rows instead of token rows
   int64_t cols = 0, group = 0;
+  bool residual = false;      // quantized: with a row of residuals behind each
   int first = 0, last = 0;    // instructions between which it lives
   uint64_t offset = 0;        // bytes per row of the step
   uint64_t bytes_per_row() const;

@@ -28,9 +28,9 @@ void RowPlanner::FindTokenRows() {
   }
 }
 
-int RowPlanner::NewBuffer(int64_t cols, bool tokens, bool quantized, int64_t group) {
+int RowPlanner::NewBuffer(int64_t cols, bool tokens) {
   BufferPlan b;
-  b.cols = cols, b.outputs = !tokens, b.quantized = quantized, b.group = group;
+  b.cols = cols, b.outputs = !tokens;
   b.first = b.last = static_cast<int>(plan_.instrs.size());
   plan_.buffers.push_back(b);
   return static_cast<int>(plan_.buffers.size() - 1);
@@ -67,9 +67,11 @@ ViewPlan RowPlanner::Use(const ir::Value* v, bool tokens, const ir::Node& node) 
 ViewPlan RowPlanner::Quantized(const ir::Value* x, const ViewPlan& rows, const TensorChoice& choice, const ir::Node& n) {
   const int64_t weight_group = GetScheme(choice.scheme).group;
   const int64_t ga = weight_group ? std::min(choice.activation_group, weight_group) : choice.activation_group;
-  ViewPlan& q = quantized_[{x, rows.buffer, ga}];
+  ViewPlan& q = quantized_[{x, rows.buffer, ga, choice.activation_residual}];
   if (q.buffer < 0) {
-    q = ViewPlan{NewBuffer(rows.cols, !plan_.buffers[static_cast<size_t>(rows.buffer)].outputs, true, ga), 0, rows.cols};
+    q = ViewPlan{NewBuffer(rows.cols, !plan_.buffers[static_cast<size_t>(rows.buffer)].outputs), 0, rows.cols};
+    BufferPlan& buffer = plan_.buffers.back();
+    buffer.quantized = true, buffer.group = ga, buffer.residual = choice.activation_residual;
     InstrPlan in;
     in.kind = InstrKind::kQuantize;
     in.a = rows;

@@ -20,14 +20,14 @@ class RowPlanner {
   void FindTokenRows();
   bool OnTokens(const ir::Node& n) const { return token_rows_.count(n.output()) != 0; }
 
-  int NewBuffer(int64_t cols, bool tokens, bool quantized = false, int64_t group = 0);
+  int NewBuffer(int64_t cols, bool tokens);
   void Push(InstrPlan instr, const ir::Node& node);
   // A fresh buffer for the node's result.
   ViewPlan Define(const ir::Node& n);
   // The operand as rows of the domain that the node works on.
   ViewPlan Use(const ir::Value* v, bool tokens, const ir::Node& node);
   // The rows quantized for an integer linear; readers of the same rows in the same
-  // groups share them, and each further group is an instruction more.
+  // form share them, and each further form is an instruction more.
   ViewPlan Quantized(const ir::Value* x, const ViewPlan& rows, const TensorChoice& choice, const ir::Node& n);
 
   const ir::Graph& graph_;
@@ -36,7 +36,7 @@ class RowPlanner {
   TensorTable table_;
   std::set<const ir::Value*> token_rows_;
   std::map<const ir::Value*, ViewPlan> views_, selected_;
-  std::map<std::tuple<const ir::Value*, int, int64_t>, ViewPlan> quantized_;
+  std::map<std::tuple<const ir::Value*, int, int64_t, bool>, ViewPlan> quantized_;
 };
 
 }  // namespace hasten::plan

@@ -62,6 +62,7 @@ TensorChoice RuleBook::Choose(TensorChoice choice, std::string_view whole, std::
     used_[i] = true;
     if (rule.scheme) choice.scheme = *rule.scheme;
     if (rule.activation_group) choice.activation_group = *rule.activation_group;
+    if (rule.activation_residual) choice.activation_residual = *rule.activation_residual;
   }
   return choice;
 }
@@ -70,7 +71,7 @@ TensorChoice RuleBook::Embed(const ir::Node& embed) {
   const std::string& name = embed.input(1)->name;
   seen_.push_back(name);
   const std::string_view names[] = {name, embed.loc, "embed"};
-  return Choose({options_.embed, options_.activation_group}, name, names);
+  return Choose({options_.embed, options_.activation_group, false}, name, names);
 }
 
 std::vector<TensorChoice> RuleBook::Linear(const ir::Node& linear, bool head) {
@@ -81,7 +82,7 @@ std::vector<TensorChoice> RuleBook::Linear(const ir::Node& linear, bool head) {
   std::vector<TensorChoice> choices;
   for (size_t i = 0; i < parts; ++i) {
     const std::string_view names[] = {linear.input(2 + i)->name, locs[i], head ? "head" : "linear"};
-    choices.push_back(Choose({head ? options_.head : options_.weights, options_.activation_group}, whole, names));
+    choices.push_back(Choose({head ? options_.head : options_.weights, options_.activation_group, false}, whole, names));
   }
   return choices;
 }

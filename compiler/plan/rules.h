@@ -21,12 +21,14 @@ struct SchemeRule {
   std::string tensor;                        // a pattern: `*` any characters, `?` one
   std::optional<Scheme> scheme;
   std::optional<int64_t> activation_group;   // 32, 64 or 128; more than the weights' group means the weights'
+  std::optional<bool> activation_residual;   // inputs in INT8 with the rest in INT8 too
   bool operator==(const SchemeRule&) const = default;
 };
 
 struct TensorChoice {
   Scheme scheme = Scheme::kF32;
   int64_t activation_group = 0;
+  bool activation_residual = false;
   bool operator==(const TensorChoice&) const = default;
 };
 

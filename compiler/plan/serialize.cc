@@ -18,7 +18,7 @@ class Serializer {
     for (const BufferPlan& b : plan_.buffers)
       buffers.push_back(fb::CreateBuffer(b_, b.quantized ? fb::BufferKind::Quantized : fb::BufferKind::F32,
                                          b.outputs ? fb::Rows::Outputs : fb::Rows::Tokens, static_cast<uint64_t>(b.cols),
-                                         static_cast<uint32_t>(b.group), b.offset));
+                                         static_cast<uint32_t>(b.group), b.offset, b.residual));
     std::vector<Offset<fb::Tensor>> tensors;
     for (const TensorPlan& t : plan_.tensors)
       tensors.push_back(fb::CreateTensor(b_, b_.CreateString(t.name), static_cast<uint8_t>(t.scheme), static_cast<uint64_t>(t.n),

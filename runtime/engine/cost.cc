@@ -16,8 +16,9 @@ class Counter {
     if (!v) return 0;
     const fb::Buffer& b = *program_.buffers()->Get(v->buffer());
     if (b.kind() == fb::BufferKind::F32) return uint64_t{4} * v->cols();
-    return QuantizedBytesPerRow(static_cast<int64_t>(b.cols()), b.group());
+    return QuantizedBytesPerRow(static_cast<int64_t>(b.cols()), b.group(), b.residual());
   }
+  bool HasResidual(const fb::View* v) const { return program_.buffers()->Get(v->buffer())->residual(); }
   bool OnOutputs(const fb::View* v) const { return program_.buffers()->Get(v->buffer())->rows() == fb::Rows::Outputs; }
   const fb::Tensor& Tensor(int64_t index) const { return *program_.tensors()->Get(static_cast<uint32_t>(index)); }
   uint64_t Bytes(int64_t tensor) const { return tensor < 0 ? 0 : Tensor(tensor).bytes(); }
@@ -38,7 +39,7 @@ InstructionCost LinearCost(const Counter& c, const fb::Linear& l) {
   const fb::Tensor& w = c.Tensor(l.weight());
   InstructionCost cost = Rowwise(c, l.out(), c.Row(l.x()) + c.Row(l.out()), w.bytes() + c.Bytes(l.bias()));
   cost.arithmetic = GetScheme(static_cast<Scheme>(w.scheme())).integer ? Arithmetic::kI8 : Arithmetic::kF32;
-  cost.row_multiply_adds = w.n() * w.k();
+  cost.row_multiply_adds = w.n() * w.k() * (c.HasResidual(l.x()) ? 2 : 1);
   return cost;
 }
 

@@ -48,7 +48,7 @@ class Binder {
   }
   Codes8 Quantized(const fb::View* v) const {
     const fb::Buffer& buffer = *b_.program.buffers()->Get(v->buffer());
-    return {buffer.offset(), QuantizedRowLayout(static_cast<int64_t>(buffer.cols()), buffer.group()), buffer.rows() == fb::Rows::Outputs};
+    return {buffer.offset(), QuantizedRowLayout(static_cast<int64_t>(buffer.cols()), buffer.group(), buffer.residual()), buffer.rows() == fb::Rows::Outputs};
   }
   const fb::Buffer& Buffer(const fb::View* v) const { return *b_.program.buffers()->Get(v->buffer()); }
   const fb::Tensor& Tensor(uint32_t index) const { return *b_.program.tensors()->Get(index); }

@@ -15,6 +15,6 @@ constexpr int64_t RowStride(int64_t cols) { return (cols + 15) / 16 * 16; }
 constexpr uint64_t FloatBytesPerRow(int64_t cols) { return static_cast<uint64_t>(RowStride(cols)) * 4; }
 
 // All three arrays of a quantized row (kernels/quantize/contract.h); multiple of 64.
-inline uint64_t QuantizedBytesPerRow(int64_t cols, int64_t group) { return QuantizedRowLayout(cols, group).bytes_per_row; }
+inline uint64_t QuantizedBytesPerRow(int64_t cols, int64_t group, bool residual) { return QuantizedRowLayout(cols, group, residual).bytes_per_row; }
 
 }  // namespace hasten

@@ -15,9 +15,10 @@ inline constexpr uint32_t kFormatMajor = 1;
 // The newest minor version. A file states the least one that knows all it uses
 // (program_check.h, NeededMinor), so that an older reader refuses what it would
 // misread and still opens everything else.
-inline constexpr uint32_t kFormatMinor = 2;
+inline constexpr uint32_t kFormatMinor = 3;
 inline constexpr uint32_t kMinorAlibi = 1;   // Layer.ahead, Layer.slopes
 inline constexpr uint32_t kMinorInt5 = 2;    // the schemes int5:G and int6:G
+inline constexpr uint32_t kMinorResidual = 3;   // Buffer.residual
 // Version of docs/numerics.md that the kernels implement; a program made for
 // another one would give other bits and is refused.
 inline constexpr uint32_t kNumericsProfile = 2;

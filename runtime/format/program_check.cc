@@ -32,7 +32,7 @@ Status CheckCount(const char* what, const V* v, uint64_t least, uint64_t most) {
 // Bytes a row takes; the buffer has been checked.
 uint64_t BytesPerRow(const fb::Buffer& b) {
   const int64_t cols = static_cast<int64_t>(b.cols());
-  return b.kind() == fb::BufferKind::F32 ? FloatBytesPerRow(cols) : QuantizedBytesPerRow(cols, b.group());
+  return b.kind() == fb::BufferKind::F32 ? FloatBytesPerRow(cols) : QuantizedBytesPerRow(cols, b.group(), b.residual());
 }
 
 Status CheckBuffer(const fb::Buffer& b, uint64_t arena) {
@@ -45,6 +45,7 @@ Status CheckBuffer(const fb::Buffer& b, uint64_t arena) {
     if (!(g == 32 || g == 64 || g == 128 || (g == b.cols() && g <= (1u << 17))))
       return BadInput("activation group ", g, "; 32, 64, 128 or all ", b.cols(), " columns (at most 131072) are allowed");
   }
+  if (b.residual() && b.kind() != fb::BufferKind::Quantized) return BadInput("a residual is for quantized buffers only");
   if (b.offset() % 64 != 0) return BadInput("arena offset ", b.offset(), " is no multiple of 64");
   if (!(Checked(b.offset()) + BytesPerRow(b)).AtMost(arena))
     return BadInput(BytesPerRow(b), " bytes a row at ", b.offset(), " reach past the arena's ", arena, " bytes a row");
@@ -206,6 +207,8 @@ Status CheckProgram(const fb::Program& p, uint64_t weights_bytes) {
 }
 
 uint32_t NeededMinor(const fb::Program& p) {
+  for (uint32_t i = 0; p.buffers() && i < p.buffers()->size(); ++i)
+    if (p.buffers()->Get(i)->residual()) return kMinorResidual;
   for (uint32_t i = 0; p.tensors() && i < p.tensors()->size(); ++i)
     if (p.tensors()->Get(i)->scheme() >= static_cast<uint8_t>(Scheme::kI5G32)) return kMinorInt5;
   for (uint32_t i = 0; p.layers() && i < p.layers()->size(); ++i)

@@ -24,31 +24,35 @@ std::vector<float> Normal(int64_t count, uint32_t seed) {
 }
 
 // scale * q of the runtime's scalar reference.
-std::vector<float> ByKernel(const std::vector<float>& x, int64_t rows, int64_t k, int64_t group) {
-  const QuantizedLayout layout = QuantizedRowLayout(k, group);
-  std::vector<int8_t> q(static_cast<size_t>(rows * layout.q_stride));
-  std::vector<float> scale(static_cast<size_t>(rows * layout.g_stride)), out;
+std::vector<float> ByKernel(const std::vector<float>& x, int64_t rows, int64_t k, int64_t group, bool residual) {
+  const QuantizedLayout layout = QuantizedRowLayout(k, group, residual);
+  std::vector<int8_t> q(static_cast<size_t>(rows * layout.parts * layout.q_stride));
+  std::vector<float> scale(static_cast<size_t>(rows * layout.parts * layout.g_stride)), out;
   std::vector<int32_t> sum(scale.size());
-  const QuantizeArgs args{x.data(), k, rows, k, group, {q.data(), scale.data(), sum.data(), layout.q_stride, layout.g_stride}};
+  const QuantizeArgs args{x.data(), k, rows, k, group, {q.data(), scale.data(), sum.data(), layout.q_stride, layout.g_stride, layout.parts}};
   const Kernel<QuantizeArgs>* kernel = SelectKernel(QuantizeKernels(), args, Isa::kScalar);
-  EXPECT_EQ(kernel->scratch(args), 0u);
-  kernel->run(args, 0, kernel->tiles(args), nullptr);
+  std::vector<float> scratch(kernel->scratch(args) / sizeof(float));
+  kernel->run(args, 0, kernel->tiles(args), reinterpret_cast<std::byte*>(scratch.data()));
+  const auto value = [&](int64_t row, int64_t i) {
+    return scale[static_cast<size_t>(row * layout.g_stride + i / group)] * static_cast<float>(q[static_cast<size_t>(row * layout.q_stride + i)]);
+  };
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t i = 0; i < k; ++i)
-      out.push_back(scale[static_cast<size_t>(r * layout.g_stride + i / group)] * static_cast<float>(q[static_cast<size_t>(r * layout.q_stride + i)]));
+      out.push_back(residual ? value(2 * r, i) + value(2 * r + 1, i) : value(r, i));
   return out;
 }
 
 TEST(Observe, ActivationsAreRoundedAsTheRuntimeDoes) {
   constexpr int64_t kRows = 3, kK = 150;   // a short last group
-  for (const int64_t group : {32, 64, 128}) {
-    std::vector<float> x = Normal(kRows * kK, 1);
-    std::fill_n(x.begin(), 40, 0.0f);
-    x[200] = 1e20f, x[300] = 0x1p-110f;
-    const std::vector<float> wanted = ByKernel(x, kRows, kK, group);
-    ASSERT_TRUE(RoundActivations(kRows, kK, group, x.data()));
-    EXPECT_EQ(x, wanted) << group;
-  }
+  for (const int64_t group : {32, 64, 128})
+    for (const bool residual : {false, true}) {
+      std::vector<float> x = Normal(kRows * kK, 1);
+      std::fill_n(x.begin(), 40, 0.0f);
+      x[200] = 1e20f, x[300] = 0x1p-110f;
+      const std::vector<float> wanted = ByKernel(x, kRows, kK, group, residual);
+      ASSERT_TRUE(RoundActivations(kRows, kK, group, x.data(), residual));
+      EXPECT_EQ(x, wanted) << group;
+    }
 }
 
 TEST(Observe, ValuesThatAreNotFiniteAreSeen) {

@@ -111,8 +111,10 @@ TEST(Recipe, ARuleForAPartTakesAFusedLinearApart) {
 
 TEST(Recipe, OptionsAndRecipeMakeTheSame) {
   const std::string folder = FreshFolder();
-  ASSERT_EQ(RunHasten({"compile", Fixture("good"), "-o", folder + "/a.hst", "--weights", "int8:64", "--head", "int4:32", "--kv", "fp16", "--activation-group", "32"}).status, 0);
-  const std::string b = Compile(folder, "b.hst", "weights = \"int8:64\"\nhead = \"int4:32\"\nkv = \"fp16\"\nactivation_group = 32\n");
+  ASSERT_EQ(RunHasten({"compile", Fixture("good"), "-o", folder + "/a.hst", "--weights", "int8:64", "--head", "int4:32", "--kv", "fp16", "--activation-group", "32",
+                       "--activation-residual", "head", "--activation-residual", "*down_proj*"}).status, 0);
+  const auto residual = [](const std::string& name) { return "[[tensor]]\nname = \"" + name + "\"\nactivation_residual = true\n"; };
+  const std::string b = Compile(folder, "b.hst", "weights = \"int8:64\"\nhead = \"int4:32\"\nkv = \"fp16\"\nactivation_group = 32\n" + residual("head") + residual("*down_proj*"));
   EXPECT_TRUE(Bytes(folder + "/a.hst") == Bytes(b));
 }
 
@@ -151,9 +153,10 @@ TEST(Recipe, WhatIsWrongIsNamed) {
                         {"weights = 4\n", "line 1"},
                         {"kv = \"int4\"\n", "int8, fp16 or fp32"},
                         {"activation_group = 48\n", "32, 64 or 128"},
+                        {"[[tensor]]\nname = \"*\"\nactivation_residual = 2\n", "activation_residual"},
                         {"[calibration]\nsample = 3\n", "did you mean samples"},
                         {"[[tensor]]\nscheme = \"int8\"\n", "name is missing"},
-                        {"[[tensor]]\nname = \"*\"\n", "scheme or activation_group is missing"},
+                        {"[[tensor]]\nname = \"*\"\n", "scheme, activation_group or activation_residual is missing"},
                         {"[[tensor]]\nnam = \"*\"\nscheme = \"int8\"\n", "did you mean name"},
                         {Rule("*no_such_proj*", "int8"), "names no tensor"},
                         {"disable_passes = [1]\n", "names in quotes"},

@@ -55,6 +55,17 @@ TEST_F(EngineTest, EverySchemeIsNearNaiveEvaluation) {
     }
 }
 
+TEST_F(EngineTest, ResidualsOfActivationsLeaveLittleError) {
+  for (const SchemeInfo& s : AllSchemes()) {
+    if (!s.integer) continue;
+    TinyConfig c;
+    c.weights = c.head = s.scheme, c.residual = true;
+    const auto tokens = RandomTokens(70, c.vocab, 4);
+    auto context = MakeContext(Open(c));
+    EXPECT_LT(RelativeError(EvalAll(*context, tokens), NaiveForward(tiny_, tokens)), 5e-4) << s.name;   // 0.05 without
+  }
+}
+
 // The same tokens through every way of cutting, beside other sequences, on every
 // instruction set, with one to four threads. Instrumented: on two schemes, each with
 // one type of cache.
@@ -64,7 +75,7 @@ TEST_F(EngineTest, BitsDependOnTheSequenceAlone) {
       const Scheme instrumented = kv == KvType::kI8 ? Scheme::kI4G32 : Scheme::kF16;
       if (kSanitized && s.scheme != instrumented) continue;
       TinyConfig c;
-      c.weights = c.head = s.scheme, c.kv = kv, c.qk_norm = true, c.seed = 9;
+      c.weights = c.head = s.scheme, c.kv = kv, c.qk_norm = true, c.residual = s.integer && kv == KvType::kF32, c.seed = 9;
       auto model = Open(c);
       const auto tokens = RandomTokens(150, c.vocab, 5), other = RandomTokens(77, c.vocab, 6);
       const Logits want = EvalAll(*MakeContext(model), tokens);

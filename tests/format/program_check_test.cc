@@ -87,6 +87,7 @@ TEST(ProgramCheck, Tables) {
       {"reach past the arena", [](auto& p) { p.arena_bytes_per_row -= 64; }},
       {"buffer 0: kind 7", [](auto& p) { p.buffers[0]->kind = static_cast<fb::BufferKind>(7); }},
       {"buffer 0: rows 7", [](auto& p) { p.buffers[0]->rows = static_cast<fb::Rows>(7); }},
+      {"a residual is for quantized buffers", [](auto& p) { p.buffers[0]->residual = true; }},
       {"activation group 48", [](auto& p) { p.buffers[0]->kind = fb::BufferKind::Quantized, p.buffers[0]->group = 48; }},
       {"tensor 0: weight scheme 200", [](auto& p) { p.tensors[0]->scheme = 200; }},
       {"tensor 0: shape [0", [](auto& p) { p.tensors[0]->n = 0; }},
@@ -134,6 +135,8 @@ TEST(ProgramCheck, NeededMinorIsTheLeastThatKnowsTheFields) {
   EXPECT_EQ(needed(local), kMinorAlibi);
   alibi.weights = Scheme::kI6G64;
   EXPECT_EQ(needed(alibi), kMinorInt5);
+  alibi.residual = true;
+  EXPECT_EQ(needed(alibi), kMinorResidual);
   EXPECT_TRUE(CheckChanged(alibi, [](fb::ProgramT&) {}).ok());
   EXPECT_TRUE(CheckChanged(local, [](fb::ProgramT&) {}).ok());
 }

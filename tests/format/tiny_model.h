@@ -21,6 +21,7 @@ struct TinyConfig {
   Scheme head = Scheme::kF32;      // embedding and lm head (tied)
   KvType kv = KvType::kF32;
   uint32_t group = 32;             // activation group of integer schemes
+  bool residual = false;           // of those activations
   uint32_t vocab = 97, hidden = 80, inter = 112, layers = 2;
   uint32_t heads = 4, kv_heads = 2, head_dim = 16, rotary_dim = 12;
   uint64_t window = 0;

@@ -74,7 +74,7 @@ TinyParts::View TinyParts::LinearWith(const View& x, uint32_t weight, int32_t bi
   const fb::Rows rows = m_.program.buffers[x.buffer()]->rows;
   View in = x;
   if (GetScheme(static_cast<Scheme>(w.scheme)).integer) {
-    in = AddBuffer(fb::BufferKind::Quantized, x.cols(), c_.group, rows);
+    in = AddBuffer(fb::BufferKind::Quantized, x.cols(), c_.group, rows, c_.residual);
     fb::QuantizeT q;
     q.x = V(x);
     q.out = V(in);

@@ -20,14 +20,14 @@ class TinyParts {
   using View = fb::View;
 
   View Buf(uint32_t cols, fb::Rows rows = fb::Rows::Tokens) { return AddBuffer(fb::BufferKind::F32, cols, 0, rows); }
-  View AddBuffer(fb::BufferKind kind, uint32_t cols, uint32_t group, fb::Rows rows) {
+  View AddBuffer(fb::BufferKind kind, uint32_t cols, uint32_t group, fb::Rows rows, bool residual = false) {
     auto b = std::make_unique<fb::BufferT>();
     b->kind = kind;
     b->rows = rows;
     b->cols = cols;
-    b->group = group;
+    b->group = group, b->residual = residual;
     b->offset = m_.program.arena_bytes_per_row;
-    m_.program.arena_bytes_per_row += kind == fb::BufferKind::F32 ? FloatBytesPerRow(cols) : QuantizedBytesPerRow(cols, group);
+    m_.program.arena_bytes_per_row += kind == fb::BufferKind::F32 ? FloatBytesPerRow(cols) : QuantizedBytesPerRow(cols, group, residual);
     m_.program.buffers.push_back(std::move(b));
     return View(static_cast<uint32_t>(m_.program.buffers.size() - 1), cols, 0);
   }

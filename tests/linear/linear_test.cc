@@ -29,6 +29,7 @@ struct Case {
 
 struct Shape {
   int64_t m, n, k, ga;
+  bool residual = false;
 };
 
 Case MakeCase(Scheme scheme, const Shape& s, bool bias, Fill fill, uint32_t seed) {
@@ -48,12 +49,12 @@ Case MakeCase(Scheme scheme, const Shape& s, bool bias, Fill fill, uint32_t seed
   c.args.w = c.weights.get();
   c.args.bias = bias ? c.bias.data() : nullptr;
   if (GetScheme(scheme).integer) {
-    const QuantizedLayout l = QuantizedRowLayout(s.k, s.ga);
+    const QuantizedLayout l = QuantizedRowLayout(s.k, s.ga, s.residual);
     c.quantized = MakeAligned(l.bytes_per_row * static_cast<size_t>(s.m));
     c.args.xq = QuantizedRowsAt(c.quantized.get(), s.m, l);
     QuantizeArgs q{.x = c.x.data(), .x_stride = s.k + 3, .rows = s.m, .cols = s.k, .ga = s.ga, .out = c.args.xq};
     const auto* kernel = SelectKernel(QuantizeKernels(), q, Isa::kScalar);
-    kernel->run(q, 0, kernel->tiles(q), nullptr);
+    kernel->run(q, 0, kernel->tiles(q), MakeAligned(kernel->scratch(q)).get());
   } else {
     c.args.x = c.x.data();
     c.args.x_stride = s.k + 3;
@@ -104,7 +105,7 @@ void CompareAll(Scheme scheme, const Shape& s, bool bias, Fill fill, uint32_t se
     ASSERT_EQ(got.size(), want.size());
     for (size_t i = 0; i < got.size(); ++i)
       ASSERT_EQ(got[i], want[i]) << kernel.name << " " << GetScheme(scheme).name << " m " << s.m << " n " << s.n << " k "
-                                 << s.k << " ga " << s.ga << " bias " << bias << " at row " << i / s.n << " column " << i % s.n
+                                 << s.k << " ga " << s.ga << (s.residual ? " residual" : "") << " bias " << bias << " at row " << i / s.n << " column " << i % s.n
                                  << ": " << std::bit_cast<float>(got[i]) << " wanted " << std::bit_cast<float>(want[i]);
   }
 }
@@ -141,6 +142,28 @@ TEST_P(LinearBits, EveryRowCountAroundATile) {
     for (int64_t ga : Groups(GetParam(), 160)) CompareAll(GetParam(), {m, 50, 160, ga}, m % 2, Fill::kRandom, static_cast<uint32_t>(m));
 }
 
+// Rows with residuals: twice the rows of x inside, around the edges of tiles and chunks.
+TEST_P(LinearBits, EveryRowCountWithResiduals) {
+  if (!GetScheme(GetParam()).integer) return;
+  for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 31, 32, 33, 71, 72, 73, 150})
+    for (int64_t ga : Groups(GetParam(), 1100)) CompareAll(GetParam(), {m, 50, 1100, ga, true}, m % 2, m % 3 ? Fill::kRandom : Fill::kZeroRows, static_cast<uint32_t>(m));
+}
+
+TEST_P(LinearBits, AResidualAddsItsOwnSum) {
+  if (!GetScheme(GetParam()).integer) return;
+  const Shape s{9, 21, 700, 32, true};
+  const Case c = MakeCase(GetParam(), s, true, Fill::kRandom, 8);
+  const std::vector<uint32_t> got = RunKernel(Reference(), c.args, 3);
+  LinearArgs rows = c.args;   // the same as 18 rows of their own
+  rows.rows *= 2, rows.xq.parts = 1, rows.bias = nullptr;
+  const std::vector<uint32_t> apart = RunKernel(Reference(), rows, 3);
+  for (int64_t m = 0; m < s.m; ++m)
+    for (int64_t n = 0; n < s.n; ++n) {
+      const float sum = std::bit_cast<float>(apart[static_cast<size_t>(2 * m * s.n + n)]) + std::bit_cast<float>(apart[static_cast<size_t>((2 * m + 1) * s.n + n)]);
+      EXPECT_EQ(std::bit_cast<uint32_t>(sum + c.bias[static_cast<size_t>(n)]), got[static_cast<size_t>(m * s.n + n)]);
+    }
+}
+
 TEST_P(LinearBits, ExtremeCodesDoNotSaturate) {
   for (int64_t m : {1, 5, 20})
     for (int64_t k : {64, 100, 1200})
@@ -154,7 +177,7 @@ TEST_P(LinearBits, ZeroRowsAndDenormals) {
 
 TEST_P(LinearBits, ARowsBitsDoNotDependOnItsCompany) {
   const int64_t k = 700, n = 48, m = 150, ga = GetScheme(GetParam()).integer ? 32 : 0;
-  const Case c = MakeCase(GetParam(), {m, n, k, ga}, true, Fill::kRandom, 5);
+  const Case c = MakeCase(GetParam(), {m, n, k, ga, GetScheme(GetParam()).integer}, true, Fill::kRandom, 5);
   for (const auto& kernel : LinearKernels()) {
     if (!IsaAvailable(kernel.isa) || !kernel.accepts(c.args)) continue;
     const std::vector<uint32_t> all = RunKernel(kernel, c.args, 1);
@@ -163,9 +186,9 @@ TEST_P(LinearBits, ARowsBitsDoNotDependOnItsCompany) {
       one.rows = 1;
       if (one.x) one.x += first * one.x_stride;
       if (one.xq.q) {
-        one.xq.q += first * one.xq.q_stride;
-        one.xq.scale += first * one.xq.g_stride;
-        one.xq.sum += first * one.xq.g_stride;
+        one.xq.q += first * one.xq.parts * one.xq.q_stride;
+        one.xq.scale += first * one.xq.parts * one.xq.g_stride;
+        one.xq.sum += first * one.xq.parts * one.xq.g_stride;
       }
       const std::vector<uint32_t> alone = RunKernel(kernel, one, 2);
       EXPECT_TRUE(std::equal(alone.begin(), alone.end(), all.begin() + first * n)) << kernel.name << " row " << first;

@@ -23,13 +23,14 @@ struct Quantized {
   QuantizedRows rows;
 };
 
-Quantized RunRow(const Kernel<QuantizeArgs>& kernel, QuantizeArgs args) {
-  const QuantizedLayout l = QuantizedRowLayout(args.cols, args.ga);
+Quantized RunRow(const Kernel<QuantizeArgs>& kernel, QuantizeArgs args, bool residual = false) {
+  const QuantizedLayout l = QuantizedRowLayout(args.cols, args.ga, residual);
   Quantized q;
   q.size = l.bytes_per_row * static_cast<size_t>(args.rows);
   q.bytes = MakeAligned(q.size);
   q.rows = args.out = QuantizedRowsAt(q.bytes.get(), args.rows, l);
-  for (int64_t t = kernel.tiles(args); t-- > 0;) kernel.run(args, t, t + 1, nullptr);
+  const AlignedBytes scratch = MakeAligned(kernel.scratch(args));
+  for (int64_t t = kernel.tiles(args); t-- > 0;) kernel.run(args, t, t + 1, scratch.get());
   return q;
 }
 
@@ -41,11 +42,14 @@ const Kernel<QuantizeArgs>& Reference() {
 
 void CompareAll(const std::vector<float>& x, int64_t rows, int64_t cols, int64_t ga) {
   const QuantizeArgs args{.x = x.data(), .x_stride = cols, .rows = rows, .cols = cols, .ga = ga};
-  const Quantized want = RunRow(Reference(), args);
-  for (const auto& kernel : QuantizeKernels()) {
-    if (!IsaAvailable(kernel.isa)) continue;
-    const Quantized got = RunRow(kernel, args);
-    ASSERT_EQ(std::memcmp(got.bytes.get(), want.bytes.get(), want.size), 0) << kernel.name << " rows " << rows << " cols " << cols << " ga " << ga;
+  for (const bool residual : {false, true}) {
+    const Quantized want = RunRow(Reference(), args, residual);
+    for (const auto& kernel : QuantizeKernels()) {
+      if (!IsaAvailable(kernel.isa)) continue;
+      const Quantized got = RunRow(kernel, args, residual);
+      ASSERT_EQ(std::memcmp(got.bytes.get(), want.bytes.get(), want.size), 0)
+          << kernel.name << " rows " << rows << " cols " << cols << " ga " << ga << " residual " << residual;
+    }
   }
 }
 
@@ -99,6 +103,25 @@ TEST(Quantize, ReferenceFollowsItsDefinition) {
   const Quantized poisoned = RunRow(Reference(), {.x = nan.data(), .x_stride = 6, .rows = 1, .cols = 6, .ga = 32});
   EXPECT_TRUE(std::isnan(poisoned.rows.scale[0]));
   EXPECT_EQ(poisoned.rows.q[0], 0);
+}
+
+TEST(Quantize, AResidualIsWhatTheRowLeavesQuantizedTheSameWay) {
+  ScopedFpEnv env;
+  constexpr int64_t kRows = 3, kCols = 150;
+  std::mt19937 rng(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(kRows * kCols);
+  for (float& v : x) v = normal(rng);
+  std::fill_n(x.begin(), 40, 0.0f);
+  const QuantizeArgs args{.x = x.data(), .x_stride = kCols, .rows = kRows, .cols = kCols, .ga = 32};
+  const Quantized both = RunRow(Reference(), args, true), alone = RunRow(Reference(), args);
+  const auto value = [](const QuantizedRows& r, int64_t row, int64_t i) { return r.scale[row * r.g_stride + i / 32] * static_cast<float>(r.q[row * r.q_stride + i]); };
+  for (int64_t m = 0; m < kRows; ++m)
+    for (int64_t i = 0; i < kCols; ++i) {
+      const float v = x[static_cast<size_t>(m * kCols + i)];
+      EXPECT_EQ(value(both.rows, 2 * m, i), value(alone.rows, m, i));   // the row itself is as without
+      EXPECT_LE(std::abs(value(both.rows, 2 * m, i) + value(both.rows, 2 * m + 1, i) - v), std::abs(both.rows.scale[(2 * m + 1) * both.rows.g_stride + i / 32]) * 0.51f);
+    }
 }
 
 TEST(Quantize, LayoutIsThreeArraysOfWholeLines) {

@@ -2,7 +2,8 @@
 // Integer schemes take quantized rows, fp16 and fp32 weights take fp32 rows.
 // The bits follow from (N, K, scheme, ga) alone (docs/numerics.md, "linear"):
 // exact int32 dots over runs of ga elements, fma in order within a segment of
-// 512 elements of K, segments combined by recursive halving. M never matters.
+// 512 elements of K, segments combined by recursive halving. M never matters. Where
+// the quantized rows have residuals, each one's sum is added to its row's.
 #pragma once
 
 #include <cstddef>

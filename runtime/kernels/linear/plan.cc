@@ -33,6 +33,7 @@ int64_t MergesAfter(int64_t i, int64_t n) {
 LinearPlan PlanLinear(const LinearArgs& a) {
   LinearPlan p;
   p.layout = LayoutOf(a.scheme, a.n, a.k);
+  p.rows = a.rows * a.xq.parts;
   const bool integer = GetScheme(a.scheme).integer;
   p.run = integer ? (a.ga < a.k ? a.ga : a.k) : kSegment;
   p.segment = p.run > kSegment ? p.run : kSegment;
@@ -42,14 +43,14 @@ LinearPlan PlanLinear(const LinearArgs& a) {
   const int64_t block_bytes = integer ? p.layout.block_bytes : p.layout.block_bytes * kBlockRows;
   // 8 KiB of weights outweigh the cost of handing a tile out.
   p.blocks_per_tile = CeilDiv(CeilDiv(8192, block_bytes), kPanelBlocks) * kPanelBlocks;
-  if (a.rows <= kSmallM) {
-    p.chunk = a.rows;
+  if (p.rows <= kSmallM) {
+    p.chunk = p.rows;
     p.chunks = 1;
-    p.tiles = a.rows > 0 ? CeilDiv(p.blocks, p.blocks_per_tile) : 0;
+    p.tiles = p.rows > 0 ? CeilDiv(p.blocks, p.blocks_per_tile) : 0;
   } else {
-    p.chunks = CeilDiv(a.rows, kChunkRows);
-    p.chunk = CeilDiv(CeilDiv(a.rows, p.chunks), 12) * 12;
-    p.chunks = CeilDiv(a.rows, p.chunk);
+    p.chunks = CeilDiv(p.rows, kChunkRows);
+    p.chunk = CeilDiv(CeilDiv(p.rows, p.chunks), 12) * 12;
+    p.chunks = CeilDiv(p.rows, p.chunk);
     p.tiles = CeilDiv(p.blocks, kPanelBlocks) * p.chunks;
   }
   return p;

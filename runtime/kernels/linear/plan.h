@@ -15,11 +15,12 @@ inline constexpr int64_t kSegment = 512;      // elements of K summed in order
 inline constexpr int64_t kPanelBlocks = 2;    // blocks of 16 rows of W that a kernel takes at once
 inline constexpr int64_t kPanelCols = kPanelBlocks * kBlockRows;
 inline constexpr int64_t kSmallM = 8;         // up to here every row of x is in flight at once
-inline constexpr int64_t kChunkRows = 144;    // rows of x that share one expansion of a panel; 12 tiles of 12
+inline constexpr int64_t kChunkRows = 144;    // rows of x that share one expansion of a panel; 12 tiles of 12, even: the parts of a row stay together
 inline constexpr int64_t kMaxK = int64_t{1} << 40;
 
 struct LinearPlan {
   PackedLayout layout;
+  int64_t rows = 0;            // M, residuals counted as rows; chunks are of these
   int64_t run = 0;             // elements of an exact integer dot
   int64_t segment = 0;         // elements of a segment: kSegment, or K where one run covers it
   int64_t segments = 0;

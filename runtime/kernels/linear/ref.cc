@@ -3,7 +3,8 @@
 // Segments. K is cut into segments of 512 elements, the last one shorter. The
 // sums of the segments are combined by recursive halving:
 //   Sum(1 segment) = it;  Sum(n) = Sum(the first n - floor(n/2)) + Sum(the rest)
-// one fp32 addition each. The bias, where there is one, is added last.
+// one fp32 addition each. Where the rows of x have residuals, a residual's sum, made
+// the same way, is added to its row's. The bias, where there is one, is added last.
 //
 // Integer weights, w = s_w * (code - zero), activations x = s_x * q by groups of
 // `ga` (32, 64, 128, 256 or 512 and a divisor of the weights' group, or all of
@@ -79,10 +80,10 @@ void LinearRunScalar(const LinearArgs& a, int64_t begin, int64_t end, std::byte*
   const bool integer = GetScheme(a.scheme).integer;
   for (int64_t t = begin; t < end; ++t) {
     // The tiles are those of the other rows, so that callers may mix them.
-    const bool small = a.rows <= kSmallM;
+    const bool small = p.rows <= kSmallM;
     const int64_t blocks = small ? p.blocks_per_tile : kPanelBlocks;
     const int64_t m0 = small ? 0 : t % p.chunks * p.chunk, n0 = t / p.chunks * blocks * kBlockRows;
-    const int64_t m1 = m0 + p.chunk < a.rows ? m0 + p.chunk : a.rows;
+    const int64_t m1 = m0 + p.chunk < p.rows ? m0 + p.chunk : p.rows;
     const int64_t n1 = n0 + blocks * kBlockRows < a.n ? n0 + blocks * kBlockRows : a.n;
     for (int64_t n = n0; n < n1; ++n) {
       float* w = reinterpret_cast<float*>(scratch);
@@ -90,9 +91,10 @@ void LinearRunScalar(const LinearArgs& a, int64_t begin, int64_t end, std::byte*
       float* scales = reinterpret_cast<float*>(scratch + (a.k + 63) / 64 * 64);
       if (integer) UnpackCodes(a.scheme, a.n, a.k, a.w, n, codes, scales);
       else UnpackRow(a.scheme, a.n, a.k, a.w, n, w);
-      for (int64_t m = m0; m < m1; ++m) {
-        const float sum = integer ? IntegerDot(a, p, m, codes, scales) : FloatDot(a, p, m, w);
-        a.out[m * a.out_stride + n] = a.bias ? sum + a.bias[n] : sum;
+      for (int64_t m = m0; m < m1; m += a.xq.parts) {
+        float sum = integer ? IntegerDot(a, p, m, codes, scales) : FloatDot(a, p, m, w);
+        if (a.xq.parts > 1) sum += IntegerDot(a, p, m + 1, codes, scales);
+        a.out[m / a.xq.parts * a.out_stride + n] = a.bias ? sum + a.bias[n] : sum;
       }
     }
   }

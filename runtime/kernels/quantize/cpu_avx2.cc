@@ -11,6 +11,7 @@ struct Vec {
   using I = __m256i;
   static constexpr int64_t kLanes = 8;
   static F Load(const float* p) { return _mm256_loadu_ps(p); }
+  static void Store(float* p, F v) { _mm256_storeu_ps(p, v); }
   static F Set(float v) { return _mm256_set1_ps(v); }
   static I ZeroI() { return _mm256_setzero_si256(); }
   static I MaxBits(I top, F x) {
@@ -20,6 +21,7 @@ struct Vec {
     const I q = _mm256_cvtps_epi32(_mm256_div_ps(x, s));
     return _mm256_max_epi32(_mm256_min_epi32(q, _mm256_set1_epi32(127)), _mm256_set1_epi32(-127));
   }
+  static F Rest(F x, I q, F s) { return _mm256_fnmadd_ps(_mm256_cvtepi32_ps(q), s, x); }
   static I Add(I a, I b) { return _mm256_add_epi32(a, b); }
   static void StoreBytes(int8_t* p, I v) {
     const __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -43,6 +45,6 @@ struct Vec {
 
 }  // namespace
 
-void QuantizeRunAvx2(const QuantizeArgs& a, int64_t begin, int64_t end, std::byte*) { RunRows(a, begin, end); }
+void QuantizeRunAvx2(const QuantizeArgs& a, int64_t begin, int64_t end, std::byte* scratch) { RunRows(a, begin, end, scratch); }
 
 }  // namespace hasten
