@@ -33,6 +33,8 @@ class Calibration {
   }
 
  private:
+  using Observed = std::pair<const ir::Value*, int>;   // an input and its buffer
+  static constexpr Observed kNothing = {nullptr, -1};
   bool Asymmetric() const { return o_.gptaq.strength != 0; }
   std::vector<Way> Ways() const {
     return Asymmetric() ? std::vector<Way>{Way::kOriginal, Way::kQuantized} : std::vector<Way>{Way::kQuantized};
@@ -78,13 +80,16 @@ class Calibration {
     return {};
   }
 
-  // H, C and G of the linear, a few samples at a time.
+  // H, C and G of the linear, a few samples at a time. H and C are the input's, so the next
+  // part of a linear that was taken apart has them already.
   Status Observe(const Node& node, const plan::InstrPlan& in, int64_t n, int64_t k, bool quantized) {
     constexpr int64_t kBatch = 8;
     const bool cross = quantized && Asymmetric();
+    const ir::Value* stream = cross && o_.stream ? walk_->StreamOf(node) : nullptr;
+    if (!stream && observed_ == Observed(node.input(0), in.a.buffer)) return {};
+    observed_ = stream ? kNothing : Observed(node.input(0), in.a.buffer);
     hessian_.assign(static_cast<size_t>(k * k), 0.0);
     cross_.assign(cross ? hessian_.size() : 0, 0.0);
-    const ir::Value* stream = cross && o_.stream ? walk_->StreamOf(node) : nullptr;
     residual_.assign(stream ? static_cast<size_t>(n * k) : 0, 0.0);
     rounded_.resize(kBatch), missed_.resize(cross ? kBatch : 0), strayed_.resize(stream ? kBatch : 0);
     for (int64_t first = 0; first < walk_->samples(); first += kBatch) {
@@ -156,8 +161,8 @@ class Calibration {
     tensor.GatherRows(0, tensor.n, w.data());
     const double energy = OutputEnergy(tensor.n, tensor.k, w, hessian_, pool_);
     if (!cross_.empty()) {
-      std::vector<double> h = hessian_;
-      HST_RETURN_IF_ERROR(passes::CorrectForInputs(tensor.n, tensor.k, h, cross_, residual_, o_.gptaq, pool_, w));
+      std::vector<double> h = hessian_, cross = cross_;
+      HST_RETURN_IF_ERROR(passes::CorrectForInputs(tensor.n, tensor.k, h, cross, residual_, o_.gptaq, pool_, w));
     }
     std::vector<double> h = hessian_;
     double error = 0;
@@ -183,6 +188,7 @@ class Calibration {
       HST_ASSIGN_OR_RETURN(walk_, Walk::Create(graph_, samples, OptionsFor({Way::kOriginal}), pool_));
       HST_RETURN_IF_ERROR(walk_->AdvanceTo(*node, nullptr));
       HST_RETURN_IF_ERROR(Observe(*node, in, tensor.n, tensor.k, false));
+      observed_ = kNothing;   // of the original's way
       HST_RETURN_IF_ERROR(Quantize(in.tensor));
     }
     return {};
@@ -197,6 +203,7 @@ class Calibration {
   std::unique_ptr<Walk> walk_;
   std::vector<std::vector<float>> rounded_, missed_, strayed_;   // of the linear at hand, a batch of samples
   std::vector<double> hessian_, cross_, residual_;
+  Observed observed_ = kNothing;   // what H and C are of
 };
 
 }  // namespace
