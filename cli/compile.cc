@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "calib/compile/driver.h"
+#include "calib/equalize/equalize.h"
 #include "cli/command.h"
 #include "cli/pass_options.h"
 #include "cli/precision.h"
@@ -17,7 +18,7 @@ namespace hasten::cli {
 namespace {
 
 struct CompileCommand {
-  std::string model, output, calibrate, recipe;
+  std::string model, output, calibrate, recipe, equalize;
   std::vector<std::string> activation_residual;
   int64_t samples = 0, context = 512, distill_steps = -1, activation_group = 64;
   double budget_mb = 0;
@@ -46,6 +47,11 @@ Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
   recipe.effort = c.effort;
   if (c.budget_mb > 0) recipe.budget = static_cast<uint64_t>(c.budget_mb * 1e6);
   if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples ? std::optional(c.samples) : std::nullopt, .context = c.context, .distill_steps = c.distill_steps < 0 ? std::nullopt : std::optional(c.distill_steps)};
+  if (!c.equalize.empty()) {
+    Result<std::vector<std::string>> methods = calib::ParseEqualizers(c.equalize);
+    if (!methods.ok()) return std::move(methods).status().Annotate("--equalize");
+    recipe.calibration->equalize = *std::move(methods);
+  }
   return recipe;
 }
 
@@ -126,6 +132,8 @@ Action AddCompile(CLI::App& app) {
       ->type_name("N")->needs(calibrate);
   app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [by --effort: 30, fast 0, max 300]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
+  app.add_option("--equalize", c->equalize, "Changes of channels that fold into weights before calibration: none, all, or some of rotate, permute, smooth, between commas [by --effort: none]")
+      ->type_name("METHODS")->needs(calibrate);
   app.add_option("--effort", c->effort, "fast, standard or max: time that calibration may take [standard]")->check(CLI::IsMember({"fast", "standard", "max"}))
       ->type_name("EFFORT")->needs(calibrate);
   CLI::Option* budget = app.add_option("--budget-mb", c->budget_mb, "Bytes of the artifact, in millions: chooses a scheme for every tensor")
@@ -136,7 +144,7 @@ Action AddCompile(CLI::App& app) {
       ->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   AddPassOptions(app, c->passes);
-  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--distill-steps", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
+  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--distill-steps", "--equalize", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
     recipe->excludes(app.get_option(name));
   app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
   return [c](const Context& context) { return Run(*c, context); };

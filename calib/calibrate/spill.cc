@@ -10,15 +10,6 @@
 namespace hasten::calib {
 namespace {
 
-int OpenUnnamed(const std::string& folder) {
-  const int file = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (file >= 0) return file;
-  std::string name = folder + "/.hasten-calibration-XXXXXX";   // a file system without unnamed files
-  const int named = mkostemp(name.data(), O_CLOEXEC);
-  if (named >= 0) unlink(name.c_str());
-  return named;
-}
-
 Status IoError(const char* what) {
   return ResourceError("calibration: cannot ", what, " the samples' values on disk: ", std::strerror(errno),
                        "; set TMPDIR to a folder with room, or give fewer --samples");
@@ -26,8 +17,17 @@ Status IoError(const char* what) {
 
 }  // namespace
 
+int OpenUnnamedFile(const std::string& folder) {
+  const int file = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (file >= 0) return file;
+  std::string name = folder + "/.hasten-XXXXXX";   // a file system without unnamed files
+  const int named = mkostemp(name.data(), O_CLOEXEC);
+  if (named >= 0) unlink(name.c_str());
+  return named;
+}
+
 Result<std::unique_ptr<Spill>> Spill::Create(const std::string& folder) {
-  const int file = OpenUnnamed(folder);
+  const int file = OpenUnnamedFile(folder);
   if (file < 0) return ResourceError(folder, ": cannot make a temporary file for calibration: ", std::strerror(errno));
   return std::unique_ptr<Spill>(new Spill(file));
 }

@@ -12,6 +12,9 @@
 
 namespace hasten::calib {
 
+// Descriptor of a new file in `folder` that has no name; -1 and errno when there is none.
+int OpenUnnamedFile(const std::string& folder);
+
 class Spill {
  public:
   struct Place {

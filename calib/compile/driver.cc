@@ -15,6 +15,7 @@
 #include "calib/compile/model_info.h"
 #include "calib/compile/round_trip.h"
 #include "calib/compile/weights.h"
+#include "calib/equalize/equalize.h"
 #include "calib/grad/distill.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/onnx/import.h"
@@ -112,7 +113,7 @@ class Compilation {
     if (!c.text_sha256.empty() && c.text_sha256 != digest)
       return BadInput(c.text, ": is other text than the recipe was made with (documents' digest ", digest, ", the recipe's ", c.text_sha256, "); take text_sha256 out to use it");
     // What the artifact keeps: no path, and the samples that there were.
-    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context, .distill_steps = c.distill_steps};
+    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context, .distill_steps = c.distill_steps, .equalize = c.equalize};
     return {};
   }
 
@@ -122,7 +123,8 @@ class Compilation {
     const Sha256Digest source = DigestSource(model_);
     sha.Update(source.data(), source.size());
     sha.Update(o_.tool_version.c_str(), o_.tool_version.size() + 1);
-    for (const std::vector<std::string>* list : {&std::as_const(recipe_.disable_passes), &o_.pipeline})
+    const std::vector<std::string> equalize = recipe_.calibration->equalize.value();
+    for (const std::vector<std::string>* list : {&std::as_const(recipe_.disable_passes), &o_.pipeline, &equalize})
       for (const std::string& part : *list) sha.Update(part.c_str(), part.size() + 1);
     return sha.Finish();
   }
@@ -155,6 +157,23 @@ class Compilation {
     distill.cancel = o_.cancel;
     HST_RETURN_IF_ERROR(Distill(*model_.graph, plan, text_.samples, distill, pool, &values));
     return values;
+  }
+
+  // Changes weights that fold into each other; the plan is of the new ones.
+  Status EqualizeChannels(const plan::PlanOptions& plan_options, plan::ProgramPlan* plan) {
+    if (!recipe_.calibration || recipe_.calibration->equalize->empty()) return {};
+    HST_RETURN_IF_ERROR(Stage("equalize"));
+    EqualizeOptions options;
+    options.methods = *recipe_.calibration->equalize;
+    options.folder = TemporaryFolder();
+    options.notes = &report_.passes.notes;
+    options.update = o_.update;
+    options.cancel = o_.cancel;
+    HST_RETURN_IF_ERROR(Equalize(*model_.graph, *plan, text_.samples, options, *pool_));
+    const uint64_t bytes = plan->weights_bytes;
+    HST_ASSIGN_OR_RETURN(*plan, plan::MakePlan(*model_.graph, plan_options));
+    HST_CHECK(plan->weights_bytes == bytes);   // what a budget was spent for
+    return {};
   }
 
   Status RunPasses() {
@@ -214,7 +233,8 @@ class Compilation {
   Status Write() {
     const plan::PlanOptions options = PlanOptionsOf(recipe_);
     HST_RETURN_IF_ERROR(plan::SplitLinears(*model_.graph, options));
-    HST_ASSIGN_OR_RETURN(const plan::ProgramPlan plan, plan::MakePlan(*model_.graph, options));
+    HST_ASSIGN_OR_RETURN(plan::ProgramPlan plan, plan::MakePlan(*model_.graph, options));
+    HST_RETURN_IF_ERROR(EqualizeChannels(options, &plan));
     report_.tensors = plan.tensors.size();
     report_.instructions = plan.instrs.size();
     report_.layers = plan.layers.size();
@@ -245,6 +265,7 @@ class Compilation {
     if (const std::optional<Calibrated>& c = recipe.calibration) {
       p.recipe["calibration.samples"] = StrCat(c->samples.value());
       p.recipe["calibration.context"] = StrCat(c->context);
+      if (!c->equalize->empty()) p.recipe["calibration.equalize"] = EqualizerNames(*c->equalize);
       if (*c->distill_steps) p.recipe["calibration.distill_steps"] = StrCat(*c->distill_steps);
     }
     if (!recipe.rules.empty()) p.recipe["rules"] = StrCat(recipe.rules.size());

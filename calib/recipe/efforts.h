@@ -12,6 +12,7 @@ namespace hasten::calib {
 struct Effort {
   std::string_view name;
   int64_t samples, probe_samples, probe_context, allocations, distill_steps;
+  std::string_view equalize;   // as --equalize takes it
   std::string_view reason;
 };
 

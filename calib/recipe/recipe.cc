@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "calib/data/text_file.h"
+#include "calib/equalize/equalize.h"
 #include "calib/gate/toml_reader.h"
 #include "calib/recipe/efforts.h"
 
@@ -62,6 +63,13 @@ Status ReadCalibration(const toml::table& table, const std::string& folder, Cali
   int64_t steps = 0;
   reader.Integer("distill_steps", steps, 0, int64_t{1} << 20);
   if (reader.Has("distill_steps")) c.distill_steps = steps;
+  std::string methods;
+  reader.Text("equalize", methods);
+  if (reader.Has("equalize")) {
+    Result<std::vector<std::string>> parsed = ParseEqualizers(methods);
+    if (!parsed.ok()) reader.Fail(UsageError(reader.Path("equalize"), ": ", parsed.status().message()));
+    else c.equalize = *std::move(parsed);
+  }
   if (!c.text.empty() && !c.text.starts_with("/") && !folder.empty()) c.text = (std::filesystem::path(folder) / c.text).string();
   return reader.Finish();
 }
@@ -139,6 +147,7 @@ Recipe Resolved(Recipe r) {
   if (const Result<const Effort*> effort = FindEffort(r.effort); effort.ok() && r.calibration) {
     r.calibration->samples = r.calibration->samples.value_or((*effort)->samples);
     r.calibration->distill_steps = r.calibration->distill_steps.value_or((*effort)->distill_steps);
+    if (!r.calibration->equalize) r.calibration->equalize = *ParseEqualizers((*effort)->equalize);   // a row of the table
   }
   return r;
 }
@@ -205,6 +214,7 @@ std::string WriteRecipe(const Recipe& r) {
     if (c->samples) out += Line("samples", StrCat(*c->samples));
     out += Line("context", StrCat(c->context));
     if (c->distill_steps) out += Line("distill_steps", StrCat(*c->distill_steps));
+    if (c->equalize) out += Line("equalize", Quoted(EqualizerNames(*c->equalize)));
   }
   for (const plan::SchemeRule& rule : r.rules) {
     out += "\n[[tensor]]\n" + Line("name", Quoted(rule.tensor));

@@ -75,6 +75,28 @@ TEST(Calibrate, DistillationChangesValuesAndTheSameWithAnyNumberOfThreads) {
   EXPECT_THAT(recipe.out, HasSubstr("distill_steps = 7"));
 }
 
+TEST(Calibrate, EqualizationIsTheSameWithAnyNumberOfThreadsAndByTheArtifactsRecipe) {
+  const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
+  ASSERT_EQ(Compile(folder + "/plain.hst", text, {"--equalize", "none"}).status, 0);
+  for (const std::string threads : {"1", "2", "4"})
+    ASSERT_EQ(Compile(folder + "/" + threads + ".hst", text, {"--equalize", "all", "--threads", threads}).status, 0);
+  EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/2.hst"));
+  EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/4.hst"));
+  EXPECT_FALSE(Bytes(folder + "/1.hst") == Bytes(folder + "/plain.hst"));
+  const Outcome recipe = RunHasten({"inspect", folder + "/1.hst", "--recipe"});
+  EXPECT_THAT(recipe.out, HasSubstr("equalize = \"rotate,permute,smooth\""));
+  EXPECT_THAT(RunHasten({"inspect", folder + "/1.hst"}).out, HasSubstr("\"calibration.equalize\":\"rotate,permute,smooth\""));
+  ASSERT_EQ(RunHasten({"compile", Fixture("good"), "-o", folder + "/again.hst", "--recipe", Write(folder + "/r.toml", recipe.out), "--calibrate", text}).status, 0);
+  EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/again.hst"));
+  const Outcome wrong = Compile(folder + "/wrong.hst", text, {"--equalize", "smoth"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("none, all, rotate, permute, smooth"));
+  Write(folder + "/r.toml", "[calibration]\nequalize = \"smoth\"\n");
+  const Outcome recipes = RunHasten({"compile", Fixture("good"), "-o", folder + "/wrong.hst", "--recipe", folder + "/r.toml", "--calibrate", text});
+  EXPECT_EQ(recipes.status, 2);
+  EXPECT_THAT(recipes.err, HasSubstr("calibration.equalize"));
+}
+
 TEST(Calibrate, TheArtifactNamesEveryDocument) {
   const std::string folder = FreshFolder();
   const std::string lines = nlohmann::json{{"text", "  " + Text() + "\n"}}.dump() + "\n\n" + nlohmann::json{{"text", "Another one."}}.dump() + "\n";

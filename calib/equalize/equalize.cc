@@ -1,0 +1,158 @@
+#include "calib/equalize/equalize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "calib/calibrate/rounded_ops.h"
+#include "calib/calibrate/walk.h"
+
+namespace hasten::calib {
+
+#define HST_EQUALIZER(name, function, description) Status function(Equalization& e, std::string* done);
+#include "calib/equalize/methods.def"
+
+namespace {
+
+constexpr Equalizer kEqualizers[] = {
+#define HST_EQUALIZER(name, function, description) {#name, function, description},
+#include "calib/equalize/methods.def"
+};
+
+constexpr int64_t kSamples = 2, kTokens = 256;   // that losses are measured on
+
+// How each linear is rounded, and which of them share a tensor with another.
+void ReadPlan(const ir::Graph& graph, const plan::ProgramPlan& plan, Equalization* e) {
+  const std::vector<passes::OwnedCodes> none;
+  const RoundedOps ops(graph, plan, none);
+  std::map<int, int> uses;
+  std::map<int, const ir::Node*> tables;
+  for (const plan::InstrPlan& in : plan.instrs)
+    if (in.kind == plan::InstrKind::kLinear || in.kind == plan::InstrKind::kEmbed) ++uses[in.tensor];
+  for (const auto& node : graph.nodes())
+    if (node->op == "embed") tables[ops.InstrOf(*node).tensor] = node.get();
+  for (const auto& node : graph.nodes()) {
+    if (node->op != "linear") continue;
+    const plan::InstrPlan& in = ops.InstrOf(*node);
+    const plan::TensorPlan& t = plan.tensors[static_cast<size_t>(in.tensor)];
+    if (uses[in.tensor] > 1) e->shared.insert(node.get());
+    e->roundings[node.get()] = {t.scheme, GetScheme(t.scheme).integer ? ops.ActivationGroup(in) : 0};
+    if (tables.contains(in.tensor)) e->tied[tables[in.tensor]->input(1)] = node->input(2);
+  }
+}
+
+Chunks FirstOf(const Chunks& samples) {
+  Chunks few = samples;
+  few.count = std::min(samples.count, kSamples);
+  few.tokens.clear();
+  for (int64_t i = 0; i < few.count; ++i) {   // spread over the text
+    const auto tokens = samples.At(i * samples.count / few.count);
+    few.tokens.insert(few.tokens.end(), tokens.begin(), tokens.end());
+  }
+  return few;
+}
+
+// Rows of one site, a sample's first left out.
+Result<std::vector<float>> RowsOf(const Walk& walk, const Site& site, int64_t context) {
+  const int64_t each = std::min(context - 1, (kTokens + walk.samples() - 1) / walk.samples());
+  std::vector<float> x;
+  for (int64_t s = 0; s < walk.samples(); ++s) {
+    HST_ASSIGN_OR_RETURN(const ir::Tensor value, walk.At(s, Way::kOriginal, site.x));
+    const int64_t rows = value.elements() / site.channels;
+    for (int64_t i = 0; i < each && rows > 1; ++i) {
+      const float* row = value.data<float>() + (1 + i * (rows - 1) / each) * site.channels;
+      x.insert(x.end(), row, row + site.channels);
+    }
+  }
+  for (const float v : x)
+    if (!std::isfinite(v)) return BadInput("calibration: the inputs of node \"", site.readers[0]->loc, "\" are not all finite");
+  return x;
+}
+
+}  // namespace
+
+std::span<const Equalizer> AllEqualizers() { return kEqualizers; }
+
+Result<std::vector<std::string>> ParseEqualizers(std::string_view text) {
+  std::vector<std::string> asked, methods;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    asked.emplace_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  const auto has = [&](std::string_view name) { return std::find(asked.begin(), asked.end(), name) != asked.end(); };
+  std::string names = "none, all";
+  size_t known = 0;
+  for (const Equalizer& m : kEqualizers) {
+    names += StrCat(", ", m.name);
+    known += static_cast<size_t>(std::count(asked.begin(), asked.end(), m.name));
+    if (has(m.name) || text == "all") methods.emplace_back(m.name);
+  }
+  if (text == "none" || text == "all" || known == asked.size()) return methods;
+  return UsageError("equalize \"", text, "\": there are ", names, "; methods may be joined by commas");
+}
+
+std::string EqualizerNames(const std::vector<std::string>& methods) {
+  std::string names;
+  for (const std::string& name : methods) names += StrCat(names.empty() ? "" : ",", name);
+  return names.empty() ? "none" : names;
+}
+
+std::vector<Site> Equalization::Sites() const {
+  std::vector<Site> sites = FindSites(graph);
+  std::erase_if(sites, [&](const Site& site) {
+    const auto is_shared = [&](const ir::Node* n) { return shared.contains(n); };
+    return std::any_of(site.readers.begin(), site.readers.end(), is_shared) ||
+           std::any_of(site.makers.begin(), site.makers.end(), [&](const MakerRows& rows) { return is_shared(rows.linear); }) ||
+           std::any_of(site.gates.begin(), site.gates.end(), [&](const MakerRows& rows) { return is_shared(rows.linear); });
+  });
+  return sites;
+}
+
+SiteLoss Equalization::LossOf(const Site& site, std::vector<float> x) const {
+  std::vector<Rounding> of;
+  for (const ir::Node* reader : site.readers) of.push_back(roundings.at(reader));
+  return SiteLoss(site.readers, of, site.channels, std::move(x));
+}
+
+Status ForSites(Equalization& e, std::span<const Site> sites, const SiteRows& f) {
+  const Chunks few = FirstOf(e.samples);
+  WalkOptions options;
+  options.ways = {Way::kOriginal};
+  options.folder = e.options.folder, options.cancel = e.options.cancel;
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<Walk> walk, Walk::Create(e.graph, few, options, e.pool));
+  for (size_t i = 0; i < sites.size(); ++i) {
+    if (e.options.cancel && *e.options.cancel) return Status(Code::kCancelled, "interrupted");
+    HST_RETURN_IF_ERROR(walk->AdvanceTo(*sites[i].readers[0], nullptr));
+    HST_ASSIGN_OR_RETURN(std::vector<float> x, RowsOf(*walk, sites[i], few.context));
+    if (!x.empty()) HST_RETURN_IF_ERROR(f(sites[i], std::move(x)));
+    if (e.update) e.update(i + 1, sites.size());
+  }
+  return {};
+}
+
+size_t Best(std::span<const double> losses) {
+  constexpr double kWorthwhile = 0.995;   // nothing is rewritten for noise
+  const size_t least = static_cast<size_t>(std::min_element(losses.begin(), losses.end()) - losses.begin());
+  return losses[least] < kWorthwhile * losses[0] ? least : 0;
+}
+
+Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const EqualizeOptions& options, ThreadPool& pool) {
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<WeightFile> file, WeightFile::Create(options.folder));
+  Rewriter rewriter(graph, *file, pool);
+  Equalization e{graph, samples, options, pool, rewriter, {}, {}, {}, {}};
+  ReadPlan(graph, plan, &e);
+  uint64_t ran = 0;
+  for (const Equalizer& method : kEqualizers) {
+    if (std::find(options.methods.begin(), options.methods.end(), method.name) == options.methods.end()) continue;
+    if (options.update)
+      e.update = [&](uint64_t done, uint64_t total) { options.update(ran * total + done, options.methods.size() * total); };
+    std::string done;
+    HST_RETURN_IF_ERROR(method.run(e, &done));
+    if (options.notes) options.notes->push_back(StrCat("equalize ", method.name, ": ", done));
+    ++ran;
+  }
+  return {};
+}
+
+}  // namespace hasten::calib
