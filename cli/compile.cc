@@ -17,7 +17,7 @@ namespace {
 
 struct CompileCommand {
   std::string model, output, calibrate, recipe;
-  int64_t samples = 0, context = 512, distill_steps = -1, activation_group = 64;
+  int64_t samples = 0, context = 512, round_steps = -1, distill_steps = -1, activation_group = 64;
   double budget_mb = 0;
   std::string effort = "standard";
   PrecisionOptions precision;
@@ -42,7 +42,7 @@ Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
   recipe.disable_passes = c.passes.disable;
   recipe.effort = c.effort;
   if (c.budget_mb > 0) recipe.budget = static_cast<uint64_t>(c.budget_mb * 1e6);
-  if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples ? std::optional(c.samples) : std::nullopt, .context = c.context, .distill_steps = c.distill_steps < 0 ? std::nullopt : std::optional(c.distill_steps)};
+  if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples ? std::optional(c.samples) : std::nullopt, .context = c.context, .round_steps = c.round_steps < 0 ? std::nullopt : std::optional(c.round_steps), .distill_steps = c.distill_steps < 0 ? std::nullopt : std::optional(c.distill_steps)};
   return recipe;
 }
 
@@ -118,7 +118,9 @@ Action AddCompile(CLI::App& app) {
       ->type_name("N")->needs(calibrate);
   app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
-  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [by --effort: 30, fast 0, max 300]")
+  app.add_option("--round-steps", c->round_steps, "Steps, a sample each, that learn the rounding of each block of the network (SignRound) [by --effort: 0]")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
+  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales, norms and codes towards the original's logits [by --effort: 30, fast 0, max 300]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
   app.add_option("--effort", c->effort, "fast, standard or max: time that calibration may take [standard]")->check(CLI::IsMember({"fast", "standard", "max"}))
       ->type_name("EFFORT")->needs(calibrate);
@@ -130,7 +132,7 @@ Action AddCompile(CLI::App& app) {
       ->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   AddPassOptions(app, c->passes);
-  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--samples", "--context", "--distill-steps", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
+  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--samples", "--context", "--round-steps", "--distill-steps", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
     recipe->excludes(app.get_option(name));
   app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
   return [c](const Context& context) { return Run(*c, context); };
