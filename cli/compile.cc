@@ -20,7 +20,7 @@ namespace {
 struct CompileCommand {
   std::string model, output, calibrate, recipe, equalize;
   std::vector<std::string> activation_residual;
-  int64_t samples = 0, context = 512, distill_steps = -1, activation_group = 64;
+  int64_t samples = 0, context = 512, round_steps = -1, distill_steps = -1, activation_group = 64;
   double budget_mb = 0;
   std::string effort = "standard";
   PrecisionOptions precision;
@@ -28,6 +28,19 @@ struct CompileCommand {
   bool json = false, no_tokenizer = false;
   PassOptions passes;
 };
+
+Result<calib::Calibrated> CalibrationOf(const CompileCommand& c) {
+  calib::Calibrated calibration = {.text = c.calibrate, .context = c.context};
+  if (c.samples) calibration.samples = c.samples;
+  if (c.round_steps >= 0) calibration.round_steps = c.round_steps;
+  if (c.distill_steps >= 0) calibration.distill_steps = c.distill_steps;
+  if (!c.equalize.empty()) {
+    Result<std::vector<std::string>> methods = calib::ParseEqualizers(c.equalize);
+    if (!methods.ok()) return std::move(methods).status().Annotate("--equalize");
+    calibration.equalize = *std::move(methods);
+  }
+  return calibration;
+}
 
 // Of a recipe's file, else of the options beside it.
 Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
@@ -46,11 +59,8 @@ Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
   recipe.disable_passes = c.passes.disable;
   recipe.effort = c.effort;
   if (c.budget_mb > 0) recipe.budget = static_cast<uint64_t>(c.budget_mb * 1e6);
-  if (!c.calibrate.empty()) recipe.calibration = {.text = c.calibrate, .samples = c.samples ? std::optional(c.samples) : std::nullopt, .context = c.context, .distill_steps = c.distill_steps < 0 ? std::nullopt : std::optional(c.distill_steps)};
-  if (!c.equalize.empty()) {
-    Result<std::vector<std::string>> methods = calib::ParseEqualizers(c.equalize);
-    if (!methods.ok()) return std::move(methods).status().Annotate("--equalize");
-    recipe.calibration->equalize = *std::move(methods);
+  if (!c.calibrate.empty()) {
+    HST_ASSIGN_OR_RETURN(recipe.calibration, CalibrationOf(c));
   }
   return recipe;
 }
@@ -130,7 +140,9 @@ Action AddCompile(CLI::App& app) {
       ->type_name("N")->needs(calibrate);
   app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
-  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [by --effort: 30, fast 0, max 300]")
+  app.add_option("--round-steps", c->round_steps, "Steps, a sample each, that learn the rounding of each block of the network (SignRound) [by --effort: 0]")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
+  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales, norms and codes towards the original's logits [by --effort: 30, fast 0, max 300]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
   app.add_option("--equalize", c->equalize, "Changes of channels that fold into weights before calibration: none, all, or some of rotate, permute, smooth, between commas [by --effort: none]")
       ->type_name("METHODS")->needs(calibrate);
@@ -144,7 +156,7 @@ Action AddCompile(CLI::App& app) {
       ->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   AddPassOptions(app, c->passes);
-  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--distill-steps", "--equalize", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
+  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--round-steps", "--distill-steps", "--equalize", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
     recipe->excludes(app.get_option(name));
   app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
   return [c](const Context& context) { return Run(*c, context); };

@@ -23,10 +23,13 @@ class Calibration {
     HST_RETURN_IF_ERROR(TablesFirst(samples));
     HST_ASSIGN_OR_RETURN(walk_, Walk::Create(graph_, samples, OptionsFor(Ways()), pool_));
     const uint64_t total = Work(nullptr);
+    int64_t missing = Missing();   // after the last of them, nothing needs the samples
     for (const auto& node : graph_.nodes()) {
       if (node->op != "linear") continue;
+      if (missing == 0) break;
       if (o_.cancel && *o_.cancel) return Status(Code::kCancelled, "interrupted");
       HST_RETURN_IF_ERROR(Stop(*node));
+      missing = Missing();
       if (o_.update) o_.update(Work(node.get()), total);
     }
     return std::move(codes_);
@@ -54,6 +57,17 @@ class Calibration {
       if (node.get() == last) break;
     }
     return static_cast<uint64_t>(work);
+  }
+
+  // Linears without codes that are to get some.
+  int64_t Missing() const {
+    int64_t count = 0;
+    for (const auto& node : graph_.nodes()) {
+      if (node->op != "linear") continue;
+      const size_t tensor = static_cast<size_t>(ops_.InstrOf(*node).tensor);
+      count += GetScheme(plan_.tensors[tensor].scheme).integer && codes_[tensor].codes.empty();
+    }
+    return count;
   }
 
   // A linear that still has no codes gets some. The samples stop at one that has codes
@@ -216,7 +230,7 @@ Sha256Digest CheckpointKey(const Sha256Digest& model, const plan::ProgramPlan& p
   add(samples.context);
   sha.Update(std::as_bytes(std::span(samples.tokens)));
   add(options.gptaq.strength), add(options.gptaq.damping), add(options.gptq.damping);
-  add(options.descent.damping), add(options.descent.rounds), add(options.stream);
+  add(options.descent.damping), add(options.descent.rounds), add(options.descent.fractions), add(options.stream);
   return sha.Finish();
 }
 

@@ -14,7 +14,7 @@
 namespace hasten::calib {
 namespace {
 
-constexpr char kMagic[16] = "hasten calib 1\n";   // with the layout's version
+constexpr char kMagic[16] = "hasten calib 2\n";   // with the layout's version
 
 Status IoError(const std::string& path, const char* what) {
   return ResourceError(path, ": ", what, ": ", std::strerror(errno));
@@ -31,6 +31,7 @@ Sha256Digest DigestOf(uint64_t tensor, const passes::OwnedCodes& c) {
   sha.Update(Bytes(c.codes));
   sha.Update(Bytes(c.scale));
   sha.Update(Bytes(c.zero));
+  sha.Update(Bytes(c.fraction));
   sha.Update(&c.error, sizeof c.error);
   return sha.Finish();
 }
@@ -47,7 +48,7 @@ bool ReadAll(int file, void* to, size_t size) {
 }
 
 // The next record, or false where the log ends or is damaged. Sizes are the plan's.
-bool ReadRecord(int file, const plan::ProgramPlan& plan, std::vector<passes::OwnedCodes>* codes) {
+bool ReadRecord(int file, const plan::ProgramPlan& plan, bool fractions, std::vector<passes::OwnedCodes>* codes) {
   uint64_t tensor = 0;
   if (!ReadAll(file, &tensor, sizeof tensor) || tensor >= plan.tensors.size()) return false;
   const plan::TensorPlan& t = plan.tensors[tensor];
@@ -57,9 +58,11 @@ bool ReadRecord(int file, const plan::ProgramPlan& plan, std::vector<passes::Own
   c.codes.resize(static_cast<size_t>(t.n * t.k));
   c.scale.resize(static_cast<size_t>(t.n * LayoutOf(t.scheme, t.n, t.k).groups));
   c.zero.resize(info.zero_point ? c.scale.size() : 0);
+  c.fraction.resize(fractions ? c.codes.size() : 0);
   Sha256Digest digest;
   if (!ReadAll(file, c.codes.data(), c.codes.size()) || !ReadAll(file, c.scale.data(), c.scale.size() * sizeof(float)) ||
-      !ReadAll(file, c.zero.data(), c.zero.size()) || !ReadAll(file, &c.error, sizeof c.error) || !ReadAll(file, digest.data(), digest.size()) || digest != DigestOf(tensor, c))
+      !ReadAll(file, c.zero.data(), c.zero.size()) || !ReadAll(file, c.fraction.data(), c.fraction.size() * sizeof(int16_t)) ||
+      !ReadAll(file, &c.error, sizeof c.error) || !ReadAll(file, digest.data(), digest.size()) || digest != DigestOf(tensor, c))
     return false;
   (*codes)[tensor] = std::move(c);
   return true;
@@ -67,7 +70,7 @@ bool ReadRecord(int file, const plan::ProgramPlan& plan, std::vector<passes::Own
 
 }  // namespace
 
-Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan) {
+Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan, bool fractions) {
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (file < 0) return IoError(path, "cannot open the calibration's checkpoint");
   std::unique_ptr<Checkpoint> checkpoint(new Checkpoint(path, file));
@@ -82,7 +85,7 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& path, co
     return checkpoint;
   }
   off_t whole = lseek(file, 0, SEEK_CUR);
-  while (ReadRecord(file, plan, &checkpoint->found_)) whole = lseek(file, 0, SEEK_CUR);
+  while (ReadRecord(file, plan, fractions, &checkpoint->found_)) whole = lseek(file, 0, SEEK_CUR);
   if (ftruncate(file, whole) != 0 || lseek(file, whole, SEEK_SET) != whole) return IoError(path, "cannot cut off a damaged record");
   return checkpoint;
 }
@@ -99,7 +102,7 @@ Status Checkpoint::Append(size_t tensor, const passes::OwnedCodes& codes) {
   const uint64_t index = tensor;
   const Sha256Digest digest = DigestOf(index, codes);
   const std::span<const std::byte> parts[] = {std::as_bytes(std::span(&index, 1)), Bytes(codes.codes), Bytes(codes.scale),
-                                              Bytes(codes.zero), std::as_bytes(std::span(&codes.error, 1)), std::as_bytes(std::span(digest))};
+                                              Bytes(codes.zero), Bytes(codes.fraction), std::as_bytes(std::span(&codes.error, 1)), std::as_bytes(std::span(digest))};
   for (const std::span<const std::byte> part : parts) HST_RETURN_IF_ERROR(Write(part));
   if (fdatasync(file_) != 0) return IoError(path_, "cannot flush it");
   return {};

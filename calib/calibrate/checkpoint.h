@@ -19,9 +19,9 @@ namespace hasten::calib {
 class Checkpoint {
  public:
   // Opens or makes `path`, locked against other processes, and reads what it has under
-  // this key, a digest of all that the codes depend on. kResource when it cannot be
-  // written or is in use.
-  static Result<std::unique_ptr<Checkpoint>> Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan);
+  // this key, a digest of all that the codes depend on. `fractions`: whether the codes come
+  // with them. kResource when it cannot be written or is in use.
+  static Result<std::unique_ptr<Checkpoint>> Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan, bool fractions);
   ~Checkpoint();
   Checkpoint(const Checkpoint&) = delete;
   Checkpoint& operator=(const Checkpoint&) = delete;

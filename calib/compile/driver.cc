@@ -12,11 +12,11 @@
 #include "calib/calibrate/text.h"
 #include "calib/compile/companions.h"
 #include "calib/compile/generation.h"
+#include "calib/compile/learn.h"
 #include "calib/compile/model_info.h"
 #include "calib/compile/round_trip.h"
 #include "calib/compile/weights.h"
 #include "calib/equalize/equalize.h"
-#include "calib/grad/distill.h"
 #include "compiler/artifact/writer.h"
 #include "compiler/onnx/import.h"
 #include "compiler/plan/plan.h"
@@ -113,7 +113,7 @@ class Compilation {
     if (!c.text_sha256.empty() && c.text_sha256 != digest)
       return BadInput(c.text, ": is other text than the recipe was made with (documents' digest ", digest, ", the recipe's ", c.text_sha256, "); take text_sha256 out to use it");
     // What the artifact keeps: no path, and the samples that there were.
-    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context, .distill_steps = c.distill_steps, .equalize = c.equalize};
+    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context, .round_steps = c.round_steps, .distill_steps = c.distill_steps, .equalize = c.equalize};
     return {};
   }
 
@@ -145,17 +145,12 @@ class Compilation {
     options.cancel = o_.cancel;
     options.folder = TemporaryFolder();
     options.notes = &report_.passes.notes;
-    HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan));
+    options.descent.fractions = LearnsCodes(*recipe_.calibration);
+    HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan, options.descent.fractions));
     options.checkpoint = checkpoint_.get();
     HST_ASSIGN_OR_RETURN(values.codes, Calibrate(*model_.graph, plan, text_.samples, options, pool));
-    if (*recipe_.calibration->distill_steps == 0) return values;
-    HST_RETURN_IF_ERROR(Stage("distill"));
-    DistillOptions distill;
-    distill.steps = *recipe_.calibration->distill_steps;
-    distill.checkpoint = o_.output + ".distill";
-    distill.update = o_.update;
-    distill.cancel = o_.cancel;
-    HST_RETURN_IF_ERROR(Distill(*model_.graph, plan, text_.samples, distill, pool, &values));
+    const auto stage = [this](std::string_view name) { return Stage(name); };
+    HST_RETURN_IF_ERROR(LearnValues(*model_.graph, plan, text_.samples, {*recipe_.calibration, o_.output, options.folder, stage, o_.update, o_.cancel}, pool, &values));
     return values;
   }
 
@@ -266,6 +261,7 @@ class Compilation {
       p.recipe["calibration.samples"] = StrCat(c->samples.value());
       p.recipe["calibration.context"] = StrCat(c->context);
       if (!c->equalize->empty()) p.recipe["calibration.equalize"] = EqualizerNames(*c->equalize);
+      if (*c->round_steps) p.recipe["calibration.round_steps"] = StrCat(*c->round_steps);
       if (*c->distill_steps) p.recipe["calibration.distill_steps"] = StrCat(*c->distill_steps);
     }
     if (!recipe.rules.empty()) p.recipe["rules"] = StrCat(recipe.rules.size());

@@ -36,7 +36,8 @@ void ReadPlan(const ir::Graph& graph, const plan::ProgramPlan& plan, Equalizatio
     const plan::InstrPlan& in = ops.InstrOf(*node);
     const plan::TensorPlan& t = plan.tensors[static_cast<size_t>(in.tensor)];
     if (uses[in.tensor] > 1) e->shared.insert(node.get());
-    e->roundings[node.get()] = {t.scheme, GetScheme(t.scheme).integer ? ops.ActivationGroup(in) : 0};
+    Rounding& rounding = e->roundings[node.get()] = {.scheme = t.scheme};
+    if (GetScheme(t.scheme).integer) rounding.activation_group = ops.InputOf(in).group, rounding.activation_residual = ops.InputOf(in).residual;
     if (tables.contains(in.tensor)) e->tied[tables[in.tensor]->input(1)] = node->input(2);
   }
 }

@@ -69,13 +69,15 @@ Result<double> SiteLoss::Of(const Change& change) const {
   std::vector<float> changed = x_, scratch, rounded;
   for (int64_t r = 0; r < rows_; ++r) Apply(change, k_, changed.data() + r * k_, scratch);
   double sum = 0;
-  int64_t group = 0;   // that x is rounded in
+  Rounding last;   // that x is rounded by
+  rounded = changed;
   for (const Part& part : parts_) {
     if (part.energy == 0) continue;
-    if (part.rounding.activation_group != group) {
-      group = part.rounding.activation_group;
+    const Rounding& now = part.rounding;
+    if (now.activation_group != last.activation_group || now.activation_residual != last.activation_residual) {
+      last = now;
       rounded = changed;
-      if (!RoundActivations(rows_, k_, group, rounded.data())) return BadInput("calibration: the inputs of weight \"", part.name, "\" are not all finite");
+      if (!RoundActivations(rows_, k_, now.activation_group, rounded.data(), now.activation_residual)) return BadInput("calibration: the inputs of weight \"", part.name, "\" are not all finite");
     }
     HST_ASSIGN_OR_RETURN(const double loss, OfPart(part, change, rounded));
     sum += loss;

@@ -19,7 +19,8 @@ namespace hasten::calib {
 // How a linear is rounded.
 struct Rounding {
   Scheme scheme = Scheme::kF32;
-  int64_t activation_group = 0;
+  int64_t activation_group = 0;        // 0: its inputs are not
+  bool activation_residual = false;
 };
 
 class SiteLoss {

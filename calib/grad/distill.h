@@ -1,7 +1,8 @@
-// Distillation of a quantized model's scales: the codes stay, and each group's scale
-// (and each norm's weights, which cost the artifact nothing) moves so that the logits
-// come closer to the original's. The known names: DWQ (MLX), "E2E-QP" (Chen et al.
-// 2024, "EfficientQAT", section 3.3); the loss is KL(original || quantized).
+// Distillation of a quantized model: each group's scale, each norm's weights (which cost
+// the artifact nothing) and the codes themselves move so that the logits come closer to
+// the original's; the loss is KL(original || quantized). The known names: of scales, DWQ
+// (MLX), "E2E-QP" (Chen et al. 2024, "EfficientQAT", section 3.3); of codes,
+// quantization-aware training by straight-through gradients (Liu et al. 2023, "LLM-QAT").
 #pragma once
 
 #include <atomic>
@@ -25,6 +26,9 @@ struct DistillOptions {
   double rate = 3e-4, beta1 = 0.9, beta2 = 0.99;
   int64_t warmup = 5;
   bool vectors = true;            // norms too
+  // How far latent weights move a step, in codes (parameters.h), rising and falling as
+  // `rate`; 0: codes stay. Of tensors whose codes have fractions.
+  double latent_rate = 5e-4;
   // A file that holds the state after every so many steps, so that training that was
   // killed goes on, to the same result; gone when all steps are done. Empty: none.
   std::string checkpoint;
@@ -40,8 +44,11 @@ struct Trained {
   std::vector<uint8_t> nearest;                // of each, whether its codes are those nearest to the weights
 };
 
-// Trains `trained` in place; codes that are missing are rounded to nearest first, so
-// that all the artifact will hold is seen. Samples are taken in turn. The same result
+// Codes that are missing are rounded to nearest, so that all the artifact will hold is seen.
+Status RoundTheRest(const plan::ProgramPlan& plan, Trained& trained);
+
+// Trains `trained` in place; codes that are missing are rounded to nearest first. Samples
+// are taken in turn. The same result
 // with any number of threads and after any interruption. kResource when the checkpoint
 // cannot be written. Memory beside the model: the values of one sample
 // (Network), two rows of logits for each of its tokens, 24 bytes a group.

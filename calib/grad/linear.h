@@ -27,7 +27,7 @@ class WeightSink {
  public:
   virtual ~WeightSink() = default;
   virtual bool Wants(int tensor) const = 0;
-  // dw: [count][k], dL/dW of rows from `first` on.
+  // dw: [count][k], dL/dW of rows from `first` on. The op needs these weights no more.
   virtual void Rows(int tensor, int64_t first, int64_t count, const float* dw) = 0;
 };
 

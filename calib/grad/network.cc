@@ -55,6 +55,7 @@ Status Network::MakeSteps() {
       if (v) last_[v] = steps_.size();
       if (v && (values || v->type.dtype != DType::kF32)) read_.insert(v);
     }
+    for (const Value* v : node->outputs()) made_[v] = steps_.size();
     steps_.push_back(step);
   }
   for (const Value* v : graph_.outputs()) last_[v] = steps_.size();
@@ -162,14 +163,19 @@ void Network::Release(size_t step, Live& live) const {
 
 Result<Tensor> Network::Forward(std::span<const Tensor> inputs, size_t output, bool keep) {
   HST_CHECK(inputs.size() == graph_.inputs().size() && output < graph_.outputs().size());
-  output_ = graph_.outputs()[output];
+  Live live;
+  for (size_t i = 0; i < inputs.size(); ++i) live[graph_.inputs()[i]] = inputs[i];
+  return ForwardPart(0, steps_.size(), std::move(live), graph_.outputs()[output], keep);
+}
+
+Result<Tensor> Network::ForwardPart(size_t begin, size_t end, Live live, const Value* out, bool keep) {
+  output_ = out;
   segments_.clear();
   kept_.clear();
-  Live live, all;
-  for (size_t i = 0; i < inputs.size(); ++i) live[graph_.inputs()[i]] = inputs[i];
+  Live all;
   uint64_t bytes = 0;
-  segments_.push_back({0, 0, live});
-  for (size_t i = 0; i < steps_.size() && !live.contains(output_); ++i) {
+  segments_.push_back({begin, begin, live});
+  for (size_t i = begin; i < end && !live.contains(output_); ++i) {
     if (keep && bytes > o_.segment_bytes) segments_.push_back({i, i, live}), all.clear(), bytes = 0;
     HST_RETURN_IF_ERROR(Run(steps_[i], live));
     segments_.back().end = i + 1;
@@ -184,6 +190,15 @@ Result<Tensor> Network::Forward(std::span<const Tensor> inputs, size_t output, b
   return result;
 }
 
+Status Network::Advance(size_t begin, size_t end, Live& live) {
+  output_ = nullptr;
+  for (size_t i = begin; i < end; ++i) {
+    HST_RETURN_IF_ERROR(Run(steps_[i], live));
+    Release(i, live);
+  }
+  return {};
+}
+
 Result<float*> Network::GradientOf(const Value* v, const Tensor& like, Live& gradients) const {
   Tensor& t = gradients[v];
   if (!t.valid()) {
@@ -192,9 +207,15 @@ Result<float*> Network::GradientOf(const Value* v, const Tensor& like, Live& gra
   return t.mutable_data<float>();
 }
 
+bool Network::Given(const Value* v) const { return !v->def() || made_.at(v) < segments_.front().begin; }
+
 Status Network::BackwardLinear(const Step& step, const Tensor& x, const Tensor& g, Live& gradients, WeightSink& sink) {
   const Matrix w = MatrixOf(step.tensor);
   const int64_t rows = x.elements() / w.tensor->k, n = w.tensor->n;
+  if (!Given(step.node->input(0))) {   // first: the sink may change the weights
+    HST_ASSIGN_OR_RETURN(float* dx, GradientOf(step.node->input(0), x, gradients));
+    LinearBackwardInput(w, rows, g.data<float>(), dx, scratch_, pool_);
+  }
   if (sink.Wants(step.tensor)) {
     HST_ASSIGN_OR_RETURN(const std::vector<float> rounded, Rounded(step, x));
     LinearBackwardWeights(w, step.tensor, rows, rounded.data(), g.data<float>(), sink, pool_);
@@ -205,9 +226,6 @@ Status Network::BackwardLinear(const Step& step, const Tensor& x, const Tensor& 
       for (int64_t c = 0; c < n; ++c) sum[static_cast<size_t>(c)] += g.data<float>()[r * n + c];
     sink.Rows(step.bias, 0, 1, sum.data());
   }
-  if (!step.node->input(0)->def()) return {};
-  HST_ASSIGN_OR_RETURN(float* dx, GradientOf(step.node->input(0), x, gradients));
-  LinearBackwardInput(w, rows, g.data<float>(), dx, scratch_, pool_);
   return {};
 }
 
@@ -236,7 +254,7 @@ Status Network::BackwardStep(const Step& step, const Live& live, Live& gradients
     if (v->is_weight()) {
       const int tensor = norm && i == 1 ? step.tensor : norm && i == 2 ? step.bias : -1;
       if (tensor >= 0 && sink.Wants(tensor)) vectors[i].assign(static_cast<size_t>(operands[i].elements()), 0.0f), d[i] = vectors[i].data();
-    } else if (v->def() && operands[i].dtype() == DType::kF32) {
+    } else if (!Given(v) && operands[i].dtype() == DType::kF32) {
       HST_ASSIGN_OR_RETURN(d[i], GradientOf(v, operands[i], gradients));
     }
   }

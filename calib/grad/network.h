@@ -32,17 +32,27 @@ struct NetworkOptions {
 
 class Network {
  public:
+  using Live = std::unordered_map<const ir::Value*, ir::Tensor>;
+
   // `graph`, `plan` (MakePlan's of it), the pool and what the options point to outlive it.
   // kUnsupported names a node through which no gradient passes.
   static Result<std::unique_ptr<Network>> Create(const ir::Graph& graph, const plan::ProgramPlan& plan, const NetworkOptions& options, ThreadPool& pool);
 
   // Output `output` of the graph, for the graph's inputs. `keep`: for Backward.
   Result<ir::Tensor> Forward(std::span<const ir::Tensor> inputs, size_t output, bool keep);
+  // Nodes [begin, end) of the graph, for what is live before them; `out` is made there.
+  Result<ir::Tensor> ForwardPart(size_t begin, size_t end, Live live, const ir::Value* out, bool keep);
+  // From what is live before node `begin` to what is before `end`.
+  Status Advance(size_t begin, size_t end, Live& live);
+  // Whether a weight that can be trained has a part in what node `at` makes.
+  bool Differentiable(size_t at) const { return steps_[at].differentiable; }
+  // The tensor of node `at` when that is a linear, else -1.
+  int LinearAt(size_t at) const { return steps_[at].node->op == "linear" ? steps_[at].tensor : -1; }
+
   // dL/dW to the sink, for g = dL/d(the output of the last Forward that kept). Once.
   Status Backward(ir::Tensor g, WeightSink& sink);
 
  private:
-  using Live = std::unordered_map<const ir::Value*, ir::Tensor>;
   struct Step {
     const ir::Node* node = nullptr;
     int tensor = -1;                   // of a linear or embed; of a norm, its weights
@@ -68,6 +78,7 @@ class Network {
   // `v` of `live` as it is kept on the way back: its dims alone where these suffice.
   ir::Tensor Kept(const ir::Value* v, const Live& live) const;
   void Release(size_t step, Live& live) const;
+  bool Given(const ir::Value* v) const;   // from before the part: takes no gradient
   Status BackwardStep(const Step& step, const Live& live, Live& gradients, WeightSink& sink);
   Status BackwardLinear(const Step& step, const ir::Tensor& x, const ir::Tensor& g, Live& gradients, WeightSink& sink);
   Result<float*> GradientOf(const ir::Value* v, const ir::Tensor& like, Live& gradients) const;
@@ -81,6 +92,7 @@ class Network {
   ThreadPool& pool_;
   std::unique_ptr<interp::Interpreter> interpreter_;
   std::vector<Step> steps_;
+  std::unordered_map<const ir::Value*, size_t> made_;   // the step that makes a value
   std::unordered_map<const ir::Value*, size_t> last_;   // the last step that reads a value
   std::unordered_set<const ir::Value*> read_;           // those whose values a gradient needs
   const ir::Value* output_ = nullptr;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "runtime/quant/layout.h"
@@ -26,10 +25,35 @@ void Parameters::Adam(const AdamStep& s) {
   }
 }
 
+void MoveLatents(Scheme scheme, int64_t k, int64_t row, const float* dw, float rate, passes::OwnedCodes* codes) {
+  constexpr int kHalf = 1 << 14, kOne = 1 << 15;   // of a code
+  const PackedLayout l = LayoutOf(scheme, 1, k);
+  const float* scale = codes->scale.data() + row * l.groups;
+  double square = 0;
+  for (int64_t i = 0; i < k; ++i) square += static_cast<double>(dw[i] * scale[i / l.group]) * static_cast<double>(dw[i] * scale[i / l.group]);
+  if (!(square > 0) || !std::isfinite(square)) return;
+  const float by = static_cast<float>(static_cast<double>(rate) * kOne / std::sqrt(square / static_cast<double>(k)));
+  const float most = 4 * rate * kOne;
+  const int hi = GetScheme(scheme).max_code, lo = GetScheme(scheme).zero_point ? 0 : -hi;
+  for (int64_t i = 0; i < k; ++i) {
+    int8_t& code = codes->codes[static_cast<size_t>(row * k + i)];
+    int16_t& fraction = codes->fraction[static_cast<size_t>(row * k + i)];
+    int f = fraction - static_cast<int>(std::lrint(std::clamp(by * dw[i] * scale[i / l.group], -most, most)));
+    if (f > kHalf && code < hi) ++code, f -= kOne;
+    else if (f < -kHalf && code > lo) --code, f += kOne;
+    fraction = static_cast<int16_t>(std::clamp(f, -kHalf, kHalf));
+  }
+}
+
 TrainedValues::TrainedValues(const plan::ProgramPlan& plan, bool vectors, Trained& trained)
-    : plan_(plan), trained_(trained), all_(plan.tensors.size()) {
-  for (size_t i = 0; i < all_.size(); ++i)
+    : plan_(plan), trained_(trained), all_(plan.tensors.size()), latent_(plan.tensors.size()) {
+  for (size_t i = 0; i < all_.size(); ++i) {
     if (!trained.codes[i].codes.empty()) all_[i].Begin(trained.codes[i].scale);
+    latent_[i] = !trained.codes[i].fraction.empty();
+  }
+  // A table's rows get gradients as often as their ids come: no mean square is theirs.
+  for (const plan::InstrPlan& in : plan.instrs)
+    if (in.kind == plan::InstrKind::kEmbed) latent_[static_cast<size_t>(in.tensor)] = false;
   for (const plan::InstrPlan& in : plan.instrs) {
     if (!vectors || in.kind != plan::InstrKind::kNorm || in.tensor < 0) continue;
     const size_t i = static_cast<size_t>(in.tensor);
@@ -59,6 +83,8 @@ void TrainedValues::Rows(int tensor, int64_t first, int64_t count, const float* 
       for (int64_t i = g * l.group; i < std::min(plan.k, (g + 1) * l.group); ++i) sum += d[i] * static_cast<float>(codes[i] - zero);
       p.gradient[at] += sum * p.first[at];
     }
+  for (int64_t r = 0; latent_[t] && latent_rate_ > 0 && r < count; ++r)
+    MoveLatents(plan.scheme, plan.k, first + r, dw + r * plan.k, latent_rate_, &trained_.codes[t]);
 }
 
 void TrainedValues::Write(size_t tensor) {
@@ -79,29 +105,17 @@ void TrainedValues::Step(const AdamStep& step, ThreadPool& pool) {
   });
 }
 
-std::vector<std::byte> TrainedValues::Save() const {
-  std::vector<std::byte> bytes;
-  for (const Parameters& p : all_)
-    for (const std::vector<float>* v : {&p.moved, &p.mean, &p.square}) {
-      const auto view = std::as_bytes(std::span(*v));
-      bytes.insert(bytes.end(), view.begin(), view.end());
-    }
-  return bytes;
+void TrainedValues::ForState(const std::function<void(std::span<std::byte>)>& f) {
+  const auto give = [&](auto& v) { f(std::as_writable_bytes(std::span(v))); };
+  for (size_t i = 0; i < all_.size(); ++i) {
+    give(all_[i].moved), give(all_[i].mean), give(all_[i].square);
+    if (latent_[i]) give(trained_.codes[i].codes), give(trained_.codes[i].fraction);
+  }
 }
 
-bool TrainedValues::Load(std::span<const std::byte> bytes) {
-  size_t needed = 0;
-  for (const Parameters& p : all_) needed += 3 * p.first.size() * sizeof(float);
-  if (bytes.size() != needed) return false;
-  for (Parameters& p : all_)
-    for (std::vector<float>* v : {&p.moved, &p.mean, &p.square}) {
-      if (v->empty()) continue;
-      std::memcpy(v->data(), bytes.data(), v->size() * sizeof(float));
-      bytes = bytes.subspan(v->size() * sizeof(float));
-    }
+void TrainedValues::Restored() {
   for (size_t i = 0; i < all_.size(); ++i)
     if (!all_[i].first.empty()) Write(i);
-  return true;
 }
 
 }  // namespace hasten::calib

@@ -6,8 +6,8 @@ namespace hasten::calib {
 namespace {
 
 constexpr Effort kEfforts[] = {
-#define HST_EFFORT(name, samples, probe_samples, probe_context, allocations, distill_steps, equalize, reason) \
-  {#name, samples, probe_samples, probe_context, allocations, distill_steps, equalize, reason},
+#define HST_EFFORT(name, samples, probe_samples, probe_context, allocations, round_steps, distill_steps, equalize, reason) \
+  {#name, samples, probe_samples, probe_context, allocations, round_steps, distill_steps, equalize, reason},
 #include "calib/efforts.def"
 #undef HST_EFFORT
 };

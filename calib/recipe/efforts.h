@@ -11,7 +11,7 @@ namespace hasten::calib {
 
 struct Effort {
   std::string_view name;
-  int64_t samples, probe_samples, probe_context, allocations, distill_steps;
+  int64_t samples, probe_samples, probe_context, allocations, round_steps, distill_steps;
   std::string_view equalize;   // as --equalize takes it
   std::string_view reason;
 };

@@ -60,9 +60,11 @@ Status ReadCalibration(const toml::table& table, const std::string& folder, Cali
   reader.Integer("samples", samples, 1, int64_t{1} << 20);
   if (samples > 0) c.samples = samples;
   reader.Integer("context", c.context, 4, int64_t{1} << 20);
-  int64_t steps = 0;
-  reader.Integer("distill_steps", steps, 0, int64_t{1} << 20);
-  if (reader.Has("distill_steps")) c.distill_steps = steps;
+  for (const auto& [key, steps] : {std::pair{"round_steps", &c.round_steps}, {"distill_steps", &c.distill_steps}}) {
+    int64_t n = 0;
+    reader.Integer(key, n, 0, int64_t{1} << 20);
+    if (reader.Has(key)) *steps = n;
+  }
   std::string methods;
   reader.Text("equalize", methods);
   if (reader.Has("equalize")) {
@@ -146,6 +148,7 @@ Recipe Resolved(Recipe r) {
   r.kv = r.kv.value_or(DefaultKv(r.weights));
   if (const Result<const Effort*> effort = FindEffort(r.effort); effort.ok() && r.calibration) {
     r.calibration->samples = r.calibration->samples.value_or((*effort)->samples);
+    r.calibration->round_steps = r.calibration->round_steps.value_or((*effort)->round_steps);
     r.calibration->distill_steps = r.calibration->distill_steps.value_or((*effort)->distill_steps);
     if (!r.calibration->equalize) r.calibration->equalize = *ParseEqualizers((*effort)->equalize);   // a row of the table
   }
@@ -213,6 +216,7 @@ std::string WriteRecipe(const Recipe& r) {
     if (!c->text_sha256.empty()) out += Line("text_sha256", Quoted(c->text_sha256));
     if (c->samples) out += Line("samples", StrCat(*c->samples));
     out += Line("context", StrCat(c->context));
+    if (c->round_steps) out += Line("round_steps", StrCat(*c->round_steps));
     if (c->distill_steps) out += Line("distill_steps", StrCat(*c->distill_steps));
     if (c->equalize) out += Line("equalize", Quoted(EqualizerNames(*c->equalize)));
   }

@@ -21,6 +21,7 @@ struct Calibrated {
   std::string text_sha256;          // of the documents' digests; "" when any text will do
   std::optional<int64_t> samples;   // default: the effort's
   int64_t context = 512;
+  std::optional<int64_t> round_steps;     // of calib/grad/sign_round.h, for each block; default: the effort's
   std::optional<int64_t> distill_steps;   // of calib/grad/distill.h, after the codes are chosen; default: the effort's
   std::optional<std::vector<std::string>> equalize;   // methods of calib/equalize, before all that; default: the effort's
   bool operator==(const Calibrated&) const = default;

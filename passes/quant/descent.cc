@@ -25,12 +25,14 @@ class Rows {
       : k_(k), h_(h), has_zero_(GetScheme(scheme).zero_point), most_(static_cast<float>(GetScheme(scheme).max_code)), l_(LayoutOf(scheme, kLanes, k)),
         gradient_(static_cast<size_t>(k)), code_(gradient_), scale_(static_cast<size_t>(l_.groups)), zero_(scale_) {}
 
-  void Run(const DescentOptions& options, const float* w, int64_t rows, int8_t* codes, const float* scale, const uint8_t* zero) {
+  void Run(const DescentOptions& options, const float* w, int64_t rows, int8_t* codes, const float* scale, const uint8_t* zero, int16_t* fraction) {
     Load(w, rows, codes, scale, zero);
     for (int i = 0; i < options.rounds; ++i)
       for (int64_t c = 0; c < k_; ++c) Refit(c);
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < k_; ++c) codes[r * k_ + c] = static_cast<int8_t>(At(code_, c).v[r]);
+    for (int64_t r = 0; fraction && r < rows; ++r)
+      for (int64_t c = 0; c < k_; ++c) fraction[r * k_ + c] = static_cast<int16_t>(std::clamp(Step(c, r), -0.5f, 0.5f) * 0x1p15f);
   }
 
  private:
@@ -60,15 +62,20 @@ class Rows {
   // Column c's error has grown by e.
   void Add(int64_t c, const Lanes& e) { wide::Outer(k_, Row(c), e.v, gradient_.data()->v); }
 
+  // From code c of lane r to the minimum of its quadratic, in codes.
+  float Step(int64_t c, int64_t r) {
+    const float s = At(scale_, c / l_.group).v[r];
+    return s > 0 ? At(gradient_, c).v[r] / (Row(c)[c] * s) : 0.0f;
+  }
+
   void Refit(int64_t c) {
-    const float diagonal = Row(c)[c], hi = most_, lo = has_zero_ ? 0.0f : -most_;
+    const float hi = most_, lo = has_zero_ ? 0.0f : -most_;
     const Lanes& s = At(scale_, c / l_.group);
     Lanes error;
     float moved = 0;
     for (int64_t r = 0; r < kLanes; ++r) {
       float& code = At(code_, c).v[r];
-      const float step = s.v[r] > 0 ? At(gradient_, c).v[r] / (diagonal * s.v[r]) : 0.0f;
-      const float wanted = std::clamp(code + Round(std::clamp(step, -256.0f, 256.0f)), lo, hi);
+      const float wanted = std::clamp(code + Round(std::clamp(Step(c, r), -256.0f, 256.0f)), lo, hi);
       error.v[r] = s.v[r] * (code - wanted);
       moved += std::abs(error.v[r]);
       code = wanted;
@@ -91,6 +98,7 @@ Status Descend(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, st
   if (w.size() != static_cast<size_t>(n * k) || hessian.size() != static_cast<size_t>(k * k) || codes->codes.size() != w.size())
     return UsageError("[descent] [", n, ", ", k, "] given ", w.size(), " weights, ", codes->codes.size(), " codes and ",
                       hessian.size(), " elements of H");
+  codes->fraction.assign(options.fractions ? w.size() : 0, 0);
   double mean = 0;
   for (int64_t i = 0; i < k; ++i) mean += hessian[static_cast<size_t>(i * k + i)] / static_cast<double>(k);
   if (!(mean > 0)) return {};   // no input ever came: nothing is better than what is there
@@ -103,7 +111,8 @@ Status Descend(Scheme scheme, int64_t n, int64_t k, std::span<const float> w, st
     Rows rows(scheme, k, h);
     for (int64_t r = begin * kLanes; r < std::min(n, end * kLanes); r += kLanes)
       rows.Run(options, w.data() + r * k, std::min(kLanes, n - r), codes->codes.data() + r * k, codes->scale.data() + r * groups,
-               codes->zero.empty() ? nullptr : codes->zero.data() + r * groups);
+               codes->zero.empty() ? nullptr : codes->zero.data() + r * groups,
+               options.fractions ? codes->fraction.data() + r * k : nullptr);
   });
   return {};
 }

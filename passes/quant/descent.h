@@ -18,6 +18,7 @@ struct DescentOptions {
   // Over all codes. stories260k, 96 samples of 256, KLD at 0 / 2: 0.117 / 0.113. Scales at
   // the minimum of their quadratic before each round gave 0.115.
   int rounds = 2;
+  bool fractions = false;   // leave in `fraction` what is between each code and its minimum, all others given
 };
 
 // w: [n][k]; hessian: [k][k], symmetric, the sum of x x'; codes: of w, changed in

@@ -18,6 +18,9 @@ struct OwnedCodes {
   std::vector<int8_t> codes;
   std::vector<float> scale;
   std::vector<uint8_t> zero;
+  // Where each weight's own optimum lies from its code, in 2^-15 of a code, at most half
+  // a code away: what learned rounding begins with. Empty: not known.
+  std::vector<int16_t> fraction;
   double error = 0;   // of calibrated ones: relative squared error of the outputs
   Codes View() const { return {codes, scale, zero}; }
 };

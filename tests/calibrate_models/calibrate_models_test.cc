@@ -75,7 +75,7 @@ std::string FreshPath() {
 }
 
 std::unique_ptr<Checkpoint> OpenAt(const std::string& path, const Model& m, const CalibrateOptions& options = {}) {
-  Result<std::unique_ptr<Checkpoint>> c = Checkpoint::Open(path, CheckpointKey({}, m.plan, m.samples, options), m.plan);
+  Result<std::unique_ptr<Checkpoint>> c = Checkpoint::Open(path, CheckpointKey({}, m.plan, m.samples, options), m.plan, options.descent.fractions);
   EXPECT_TRUE(c.ok()) << c.status().message();
   return c.ok() ? *std::move(c) : nullptr;
 }
@@ -213,7 +213,7 @@ TEST(Checkpoint, IsOneProcesssAlone) {
   const Model m = Load("good");
   const std::string path = FreshPath();
   const std::unique_ptr<Checkpoint> first = OpenAt(path, m);
-  const auto second = Checkpoint::Open(path, CheckpointKey({}, m.plan, m.samples, {}), m.plan);
+  const auto second = Checkpoint::Open(path, CheckpointKey({}, m.plan, m.samples, {}), m.plan, false);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().code(), Code::kResource);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("another compilation"));

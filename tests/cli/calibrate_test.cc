@@ -97,6 +97,18 @@ TEST(Calibrate, EqualizationIsTheSameWithAnyNumberOfThreadsAndByTheArtifactsReci
   EXPECT_THAT(recipes.err, HasSubstr("calibration.equalize"));
 }
 
+TEST(Calibrate, LearnedRoundingChangesValuesAndTheSameWithAnyNumberOfThreads) {
+  const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
+  ASSERT_EQ(Compile(folder + "/plain.hst", text, {"--distill-steps", "0"}).status, 0);
+  for (const std::string threads : {"1", "2", "4"})
+    ASSERT_EQ(Compile(folder + "/" + threads + ".hst", text, {"--distill-steps", "0", "--round-steps", "7", "--threads", threads}).status, 0);
+  EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/2.hst"));
+  EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/4.hst"));
+  EXPECT_FALSE(Bytes(folder + "/1.hst") == Bytes(folder + "/plain.hst"));
+  EXPECT_THAT(List(folder), ::testing::ElementsAre("1.hst", "2.hst", "4.hst", "a.txt", "plain.hst"));   // no checkpoint stays
+  EXPECT_THAT(RunHasten({"inspect", folder + "/1.hst", "--recipe"}).out, HasSubstr("round_steps = 7"));
+}
+
 TEST(Calibrate, TheArtifactNamesEveryDocument) {
   const std::string folder = FreshFolder();
   const std::string lines = nlohmann::json{{"text", "  " + Text() + "\n"}}.dump() + "\n\n" + nlohmann::json{{"text", "Another one."}}.dump() + "\n";

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "passes/quant/gptq.h"
@@ -48,6 +49,22 @@ TEST(Descent, LeavesWeightsThatTheCodesStandFor) {
   const OwnedCodes before = codes;
   ASSERT_TRUE(Descend(Scheme::kI4G64, kN, kK, w, h, {0.01, 3}, **ThreadPool::Create(1), &codes).ok());
   EXPECT_EQ(codes.codes, before.codes);
+}
+
+TEST(Descent, LeavesTheDistanceToEachWeightsOptimum) {
+  const std::vector<float> w = Normal(kN * kK, 7);
+  std::vector<double> h(kK * kK, 0.0);   // inputs that do not go together: the optimum is the weight itself
+  for (int64_t i = 0; i < kK; ++i) h[static_cast<size_t>(i * kK + i)] = 1 + static_cast<double>(i % 3);
+  OwnedCodes codes;
+  ASSERT_TRUE(QuantizeRtn(Scheme::kI4G64, kN, kK, w, &codes).ok());
+  ASSERT_TRUE(Descend(Scheme::kI4G64, kN, kK, w, h, {0.01, 2, true}, **ThreadPool::Create(2), &codes).ok());
+  ASSERT_EQ(codes.fraction.size(), w.size());
+  const std::vector<float> rounded = Decode(Scheme::kI4G64, kN, kK, codes);
+  for (size_t i = 0; i < w.size(); ++i) {
+    const size_t at = i / kK * 3 + i % kK / 64;   // three groups of 64, 64 and 22
+    const float wanted = std::clamp((w[i] - rounded[i]) / codes.scale[at], -0.5f, 0.5f);
+    EXPECT_NEAR(static_cast<float>(codes.fraction[i]) * 0x1p-15f, wanted, 1e-4f) << i;
+  }
 }
 
 TEST(Descent, ThreadsDoNotChangeABit) {
