@@ -51,13 +51,13 @@ struct Equalization {
 
   // Sites that no two instructions share the weights of.
   std::vector<Site> Sites() const;
-  SiteLoss LossOf(const Site& site, std::vector<float> x) const;
+  SiteLoss LossOf(const Site& site, SiteInputs in) const;
 };
 
-// Calls f with rows of x of each site, in the graph's order, as the original has them:
-// about 256 tokens of two samples, none a sample's first (whose values are of another size).
-using SiteRows = std::function<Status(const Site& site, std::vector<float> x)>;
-Status ForSites(Equalization& e, std::span<const Site> sites, const SiteRows& f);
+// Calls f with inputs of each site, in the graph's order, as the original has them:
+// about 256 tokens of two samples.
+using SiteFunction = std::function<Status(const Site& site, SiteInputs in)>;
+Status ForSites(Equalization& e, std::span<const Site> sites, const SiteFunction& f);
 
 // The index of the least loss; the first, which changes nothing, unless another is
 // at least half a percent better.

@@ -61,8 +61,8 @@ Status Smooth(Equalization& e, std::string* done) {
   std::erase_if(sites, [](const Site& s) { return s.kind == SiteKind::kActivated; });   // act(s x) is not s act(x)
   std::vector<std::pair<const Site*, Change>> chosen;
   double before = 0, after = 0;
-  HST_RETURN_IF_ERROR(ForSites(e, sites, [&](const Site& site, std::vector<float> x) -> Status {
-    const SiteLoss loss = e.LossOf(site, std::move(x));
+  HST_RETURN_IF_ERROR(ForSites(e, sites, [&](const Site& site, SiteInputs in) -> Status {
+    const SiteLoss loss = e.LossOf(site, std::move(in));
     std::vector<Change> changes = Candidates(site, loss), inputs;
     for (const Change& change : changes) inputs.push_back(ChangeOfInputs(site, change));
     HST_ASSIGN_OR_RETURN(const std::vector<double> losses, loss.Of(inputs, e.pool));
