@@ -102,6 +102,13 @@ std::string EqualizerNames(const std::vector<std::string>& methods) {
   return names.empty() ? "none" : names;
 }
 
+std::string FoldNames(uint8_t folds) {
+  std::string names;
+  for (size_t i = 0; i < std::size(kEqualizers); ++i)
+    if (folds >> i & 1) names += StrCat(names.empty() ? "" : ",", kEqualizers[i].name);
+  return names;
+}
+
 std::vector<Site> Equalization::Sites() const {
   std::vector<Site> sites = FindSites(graph);
   std::erase_if(sites, [&](const Site& site) {
@@ -141,7 +148,7 @@ size_t Best(std::span<const double> losses) {
   return losses[least] < kWorthwhile * losses[0] ? least : 0;
 }
 
-Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const EqualizeOptions& options, ThreadPool& pool) {
+Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const EqualizeOptions& options, ThreadPool& pool, Rewriter::Folds* folds) {
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<WeightFile> file, WeightFile::Create(options.folder));
   Rewriter rewriter(graph, *file, pool);
   Equalization e{graph, samples, options, pool, rewriter, {}, {}, {}, {}};
@@ -151,11 +158,13 @@ Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& s
     if (std::find(options.methods.begin(), options.methods.end(), method.name) == options.methods.end()) continue;
     if (options.update)
       e.update = [&](uint64_t done, uint64_t total) { options.update(ran * total + done, options.methods.size() * total); };
+    rewriter.By(static_cast<uint8_t>(1 << (&method - kEqualizers)));
     std::string done;
     HST_RETURN_IF_ERROR(method.run(e, &done));
     if (options.notes) options.notes->push_back(StrCat("equalize ", method.name, ": ", done));
     ++ran;
   }
+  if (folds) *folds = rewriter.folds();
   return {};
 }
 

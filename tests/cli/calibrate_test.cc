@@ -86,6 +86,12 @@ TEST(Calibrate, EqualizationIsTheSameWithAnyNumberOfThreadsAndByTheArtifactsReci
   const Outcome recipe = RunHasten({"inspect", folder + "/1.hst", "--recipe"});
   EXPECT_THAT(recipe.out, HasSubstr("equalize = \"rotate,permute,smooth\""));
   EXPECT_THAT(RunHasten({"inspect", folder + "/1.hst"}).out, HasSubstr("\"calibration.equalize\":\"rotate,permute,smooth\""));
+  const nlohmann::json tensors = nlohmann::json::parse(RunHasten({"inspect", folder + "/1.hst", "--json"}).out)["tensors"];
+  size_t smoothed = 0;
+  for (const nlohmann::json& t : tensors) smoothed += t["folds"].get<std::string>().find("smooth") != std::string::npos;
+  EXPECT_GT(smoothed, 4u);
+  EXPECT_LT(smoothed, tensors.size());   // the shared table is none
+  EXPECT_FALSE(nlohmann::json::parse(RunHasten({"inspect", folder + "/plain.hst", "--json"}).out)["tensors"][0].contains("folds"));
   ASSERT_EQ(RunHasten({"compile", Fixture("good"), "-o", folder + "/again.hst", "--recipe", Write(folder + "/r.toml", recipe.out), "--calibrate", text}).status, 0);
   EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/again.hst"));
   const Outcome wrong = Compile(folder + "/wrong.hst", text, {"--equalize", "smoth"});
