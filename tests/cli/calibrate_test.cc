@@ -77,9 +77,9 @@ TEST(Calibrate, DistillationChangesValuesAndTheSameWithAnyNumberOfThreads) {
 
 TEST(Calibrate, EqualizationIsTheSameWithAnyNumberOfThreadsAndByTheArtifactsRecipe) {
   const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
-  ASSERT_EQ(Compile(folder + "/plain.hst", text, {"--equalize", "none"}).status, 0);
+  ASSERT_EQ(Compile(folder + "/plain.hst", text, {"--weights", "int8:32", "--equalize", "none"}).status, 0);
   for (const std::string threads : {"1", "2", "4"})
-    ASSERT_EQ(Compile(folder + "/" + threads + ".hst", text, {"--equalize", "all", "--threads", threads}).status, 0);
+    ASSERT_EQ(Compile(folder + "/" + threads + ".hst", text, {"--weights", "int8:32", "--equalize", "all", "--threads", threads}).status, 0);
   EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/2.hst"));
   EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/4.hst"));
   EXPECT_FALSE(Bytes(folder + "/1.hst") == Bytes(folder + "/plain.hst"));
