@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "calib/compile/model_info.h"
+#include "calib/equalize/equalize.h"
 #include "runtime/base/sha256.h"
 #include "runtime/format/model_info_generated.h"
 #include "runtime/format/program_generated.h"
@@ -45,12 +46,14 @@ Json Sections(const ArtifactFile& file) {
 Json Tensors(const fb::Program& program, const fb::Provenance* made) {
   const auto* methods = made ? made->tensor_methods() : nullptr;
   const auto* errors = made ? made->tensor_errors() : nullptr;
+  const auto* folds = made ? made->tensor_folds() : nullptr;
   Json tensors = Json::array();
   if (!program.tensors()) return tensors;
   for (flatbuffers::uoffset_t i = 0; i < program.tensors()->size(); ++i) {
     const fb::Tensor* t = program.tensors()->Get(i);
     const std::string scheme = IsValidScheme(t->scheme()) ? std::string(GetScheme(static_cast<Scheme>(t->scheme())).name) : "unknown";
     tensors.push_back({{"name", Text(t->name())}, {"scheme", scheme}, {"shape", {t->n(), t->k()}}, {"bytes", t->bytes()}});
+    if (folds && i < folds->size()) tensors.back()["folds"] = calib::FoldNames(folds->Get(i));
     if (methods && i < methods->size()) tensors.back()["method"] = calib::MethodName(methods->Get(i));
     if (errors && i < errors->size()) tensors.back()["error"] = errors->Get(i);
   }

@@ -41,11 +41,12 @@ std::string TensorSummary(const Json& report) {
 // A tensor a row: its name comes from a file, and is cleaned.
 std::string TensorTable(const Json& report) {
   TextTable table;
-  table.Row({"tensor", "shape", "scheme", "bytes", "method", "error"});
+  table.Row({"tensor", "shape", "scheme", "bytes", "method", "error", "folds"});
   for (const Json& t : report["tensors"]) {
     if (t["shape"][0] == 1) continue;   // norms and biases
     table.Row({report::Clean(t["name"].get<std::string>()), StrCat(Show(t["shape"][0]), " x ", Show(t["shape"][1])), Show(t["scheme"]), WithCommas(t["bytes"]),
-               t.contains("method") ? Show(t["method"]) : "", t.contains("error") && t["error"].is_number() ? Fixed(t["error"].get<double>(), -1) : ""});
+               t.contains("method") ? Show(t["method"]) : "", t.contains("error") && t["error"].is_number() ? Fixed(t["error"].get<double>(), -1) : "",
+               t.contains("folds") ? Show(t["folds"]) : ""});
   }
   return table.Text();
 }

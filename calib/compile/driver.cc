@@ -164,7 +164,7 @@ class Compilation {
     options.notes = &report_.passes.notes;
     options.update = o_.update;
     options.cancel = o_.cancel;
-    HST_RETURN_IF_ERROR(Equalize(*model_.graph, *plan, text_.samples, options, *pool_));
+    HST_RETURN_IF_ERROR(Equalize(*model_.graph, *plan, text_.samples, options, *pool_, &folds_));
     const uint64_t bytes = plan->weights_bytes;
     HST_ASSIGN_OR_RETURN(*plan, plan::MakePlan(*model_.graph, plan_options));
     HST_CHECK(plan->weights_bytes == bytes);   // what a budget was spent for
@@ -241,6 +241,9 @@ class Compilation {
     HST_RETURN_IF_ERROR(WriteWeights(plan, values, *pool_, {o_.update, o_.cancel}, *writer_, &makings_));
     if (recipe_.tokenizer) HST_RETURN_IF_ERROR(writer_->AddSection(SectionKind::kTokenizer, std::as_bytes(std::span(tokenizer_))));
     HST_RETURN_IF_ERROR(Stage("digest"));
+    for (size_t i = 0; i < plan.tensors.size(); ++i)
+      for (const plan::WeightPart& part : plan.tensors[i].parts)
+        if (const auto fold = folds_.find(part.value); fold != folds_.end()) makings_[i].folds |= fold->second;
     Provenance provenance = MakeProvenance(recipe_);
     provenance.source = DigestSource(model_);
     provenance.tensors = makings_;
@@ -266,6 +269,7 @@ class Compilation {
     }
     if (!recipe.rules.empty()) p.recipe["rules"] = StrCat(recipe.rules.size());
     for (const std::string& pass : recipe.disable_passes) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
+    p.equalized = recipe.calibration && !recipe.calibration->equalize->empty();
     p.recipe_toml = WriteRecipe(recipe);
     p.licence = companions_.licence;
     p.calibration_documents = text_.documents;
@@ -301,6 +305,7 @@ class Compilation {
   std::vector<uint8_t> tokenizer_;
   std::unique_ptr<ThreadPool> pool_;
   std::vector<TensorMaking> makings_;
+  Rewriter::Folds folds_;
 };
 
 }  // namespace

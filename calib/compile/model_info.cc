@@ -42,12 +42,13 @@ std::vector<std::byte> BuildModelInfo(const GenerationDefaults& g, const Provena
   std::vector<uint8_t> documents;
   for (const Sha256Digest& digest : p.calibration_documents) documents.insert(documents.end(), digest.begin(), digest.end());
   const auto documents_at = documents.empty() ? 0 : builder.CreateVector(documents);
-  std::vector<uint8_t> methods;
+  std::vector<uint8_t> methods, folds;
   std::vector<float> errors;
-  for (const TensorMaking& t : p.tensors) methods.push_back(static_cast<uint8_t>(t.method)), errors.push_back(t.error);
+  for (const TensorMaking& t : p.tensors) methods.push_back(static_cast<uint8_t>(t.method)), errors.push_back(t.error), folds.push_back(t.folds);
   const auto recipe_toml_at = p.recipe_toml.empty() ? 0 : builder.CreateString(p.recipe_toml);
   const auto methods_at = methods.empty() ? 0 : builder.CreateVector(methods);
   const auto errors_at = errors.empty() ? 0 : builder.CreateVector(errors);
+  const auto folds_at = p.equalized ? builder.CreateVector(folds) : 0;
   fb::ProvenanceBuilder provenance(builder);
   provenance.add_tool_version(version);
   if (p.source) provenance.add_source_digest(source);
@@ -57,6 +58,7 @@ std::vector<std::byte> BuildModelInfo(const GenerationDefaults& g, const Provena
   if (!documents.empty()) provenance.add_calibration_documents(documents_at);
   if (!p.recipe_toml.empty()) provenance.add_recipe_toml(recipe_toml_at);
   if (!methods.empty()) provenance.add_tensor_methods(methods_at), provenance.add_tensor_errors(errors_at);
+  if (p.equalized) provenance.add_tensor_folds(folds_at);
   const auto provenance_at = provenance.Finish();
 
   fb::ModelInfoBuilder info(builder);

@@ -22,6 +22,7 @@ std::string_view MethodName(uint8_t method);   // "unknown" beyond these
 struct TensorMaking {
   QuantizeMethod method = QuantizeMethod::kNone;
   float error = 0;
+  uint8_t folds = 0;   // of Equalize
 };
 
 struct Provenance {
@@ -30,6 +31,7 @@ struct Provenance {
   std::map<std::string, std::string> recipe;      // the options that shape the result, in short
   std::string recipe_toml;                        // all of them (calib/recipe); "" when no recipe makes it
   std::vector<TensorMaking> tensors;              // of each of the plan's
+  bool equalized = false;                         // whether their folds are told
   std::string licence;                            // text
   std::vector<Sha256Digest> calibration_documents;   // of each one's trimmed text (calib/data/documents.h)
 };

@@ -53,21 +53,25 @@ Chunks FirstOf(const Chunks& samples) {
   return few;
 }
 
-// Rows of one site, a sample's first left out.
-Result<std::vector<float>> RowsOf(const Walk& walk, const Site& site, int64_t context) {
+// Rows of one site: those of the samples' first tokens, then others.
+Result<SiteInputs> InputsOf(const Walk& walk, const Site& site, int64_t context) {
   const int64_t each = std::min(context - 1, (kTokens + walk.samples() - 1) / walk.samples());
-  std::vector<float> x;
+  SiteInputs in;
+  std::vector<float> rest;
   for (int64_t s = 0; s < walk.samples(); ++s) {
     HST_ASSIGN_OR_RETURN(const ir::Tensor value, walk.At(s, Way::kOriginal, site.x));
     const int64_t rows = value.elements() / site.channels;
+    in.x.insert(in.x.end(), value.data<float>(), value.data<float>() + site.channels);
     for (int64_t i = 0; i < each && rows > 1; ++i) {
       const float* row = value.data<float>() + (1 + i * (rows - 1) / each) * site.channels;
-      x.insert(x.end(), row, row + site.channels);
+      rest.insert(rest.end(), row, row + site.channels);
     }
   }
-  for (const float v : x)
+  in.first = walk.samples();
+  in.x.insert(in.x.end(), rest.begin(), rest.end());
+  for (const float v : in.x)
     if (!std::isfinite(v)) return BadInput("calibration: the inputs of node \"", site.readers[0]->loc, "\" are not all finite");
-  return x;
+  return in;
 }
 
 }  // namespace
@@ -99,6 +103,13 @@ std::string EqualizerNames(const std::vector<std::string>& methods) {
   return names.empty() ? "none" : names;
 }
 
+std::string FoldNames(uint8_t folds) {
+  std::string names;
+  for (size_t i = 0; i < std::size(kEqualizers); ++i)
+    if (folds >> i & 1) names += StrCat(names.empty() ? "" : ",", kEqualizers[i].name);
+  return names;
+}
+
 std::vector<Site> Equalization::Sites() const {
   std::vector<Site> sites = FindSites(graph);
   std::erase_if(sites, [&](const Site& site) {
@@ -110,13 +121,13 @@ std::vector<Site> Equalization::Sites() const {
   return sites;
 }
 
-SiteLoss Equalization::LossOf(const Site& site, std::vector<float> x) const {
+SiteLoss Equalization::LossOf(const Site& site, SiteInputs in) const {
   std::vector<Rounding> of;
   for (const ir::Node* reader : site.readers) of.push_back(roundings.at(reader));
-  return SiteLoss(site.readers, of, site.channels, std::move(x));
+  return SiteLoss(site.readers, of, site.channels, std::move(in));
 }
 
-Status ForSites(Equalization& e, std::span<const Site> sites, const SiteRows& f) {
+Status ForSites(Equalization& e, std::span<const Site> sites, const SiteFunction& f) {
   const Chunks few = FirstOf(e.samples);
   WalkOptions options;
   options.ways = {Way::kOriginal};
@@ -125,8 +136,8 @@ Status ForSites(Equalization& e, std::span<const Site> sites, const SiteRows& f)
   for (size_t i = 0; i < sites.size(); ++i) {
     if (e.options.cancel && *e.options.cancel) return Status(Code::kCancelled, "interrupted");
     HST_RETURN_IF_ERROR(walk->AdvanceTo(*sites[i].readers[0], nullptr));
-    HST_ASSIGN_OR_RETURN(std::vector<float> x, RowsOf(*walk, sites[i], few.context));
-    if (!x.empty()) HST_RETURN_IF_ERROR(f(sites[i], std::move(x)));
+    HST_ASSIGN_OR_RETURN(SiteInputs in, InputsOf(*walk, sites[i], few.context));
+    HST_RETURN_IF_ERROR(f(sites[i], std::move(in)));
     if (e.update) e.update(i + 1, sites.size());
   }
   return {};
@@ -138,7 +149,7 @@ size_t Best(std::span<const double> losses) {
   return losses[least] < kWorthwhile * losses[0] ? least : 0;
 }
 
-Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const EqualizeOptions& options, ThreadPool& pool) {
+Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const EqualizeOptions& options, ThreadPool& pool, Rewriter::Folds* folds) {
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<WeightFile> file, WeightFile::Create(options.folder));
   Rewriter rewriter(graph, *file, pool);
   Equalization e{graph, samples, options, pool, rewriter, {}, {}, {}, {}};
@@ -148,11 +159,13 @@ Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& s
     if (std::find(options.methods.begin(), options.methods.end(), method.name) == options.methods.end()) continue;
     if (options.update)
       e.update = [&](uint64_t done, uint64_t total) { options.update(ran * total + done, options.methods.size() * total); };
+    rewriter.By(static_cast<uint8_t>(1 << (&method - kEqualizers)));
     std::string done;
     HST_RETURN_IF_ERROR(method.run(e, &done));
     if (options.notes) options.notes->push_back(StrCat("equalize ", method.name, ": ", done));
     ++ran;
   }
+  if (folds) *folds = rewriter.folds();
   return {};
 }
 

@@ -34,8 +34,8 @@ struct EqualizeOptions {
 
 // `plan` is MakePlan's of `graph`, whose weights are replaced; a plan made again has
 // the same tensors in the same places. The same weights with any number of
-// threads. kResource when there is no room for them, kBadInput for values that are not finite.
-Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const EqualizeOptions& options, ThreadPool& pool);
+// threads. `folds`: bit i of a weight for row i of the table; may be null. kResource when there is no room for them, kBadInput for values that are not finite.
+Status Equalize(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const EqualizeOptions& options, ThreadPool& pool, Rewriter::Folds* folds = nullptr);
 
 // What a method works with.
 struct Equalization {
@@ -51,13 +51,13 @@ struct Equalization {
 
   // Sites that no two instructions share the weights of.
   std::vector<Site> Sites() const;
-  SiteLoss LossOf(const Site& site, std::vector<float> x) const;
+  SiteLoss LossOf(const Site& site, SiteInputs in) const;
 };
 
-// Calls f with rows of x of each site, in the graph's order, as the original has them:
-// about 256 tokens of two samples, none a sample's first (whose values are of another size).
-using SiteRows = std::function<Status(const Site& site, std::vector<float> x)>;
-Status ForSites(Equalization& e, std::span<const Site> sites, const SiteRows& f);
+// Calls f with inputs of each site, in the graph's order, as the original has them:
+// about 256 tokens of two samples.
+using SiteFunction = std::function<Status(const Site& site, SiteInputs in)>;
+Status ForSites(Equalization& e, std::span<const Site> sites, const SiteFunction& f);
 
 // The index of the least loss; the first, which changes nothing, unless another is
 // at least half a percent better.
@@ -73,5 +73,6 @@ std::span<const Equalizer> AllEqualizers();
 // "none", "all", or names between commas, to names in the table's order. kUsage lists them.
 Result<std::vector<std::string>> ParseEqualizers(std::string_view text);
 std::string EqualizerNames(const std::vector<std::string>& methods);   // the other way
+std::string FoldNames(uint8_t folds);   // "" for none
 
 }  // namespace hasten::calib

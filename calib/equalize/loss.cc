@@ -14,18 +14,19 @@ namespace hasten::calib {
 namespace {
 
 constexpr int64_t kMostRows = 256;   // of a matrix
+constexpr double kFirst = 0.25;      // what first tokens count beside all others
 
 }  // namespace
 
-SiteLoss::SiteLoss(std::span<ir::Node* const> readers, std::span<const Rounding> roundings, int64_t k, std::vector<float> x)
-    : rows_(static_cast<int64_t>(x.size()) / k), k_(k), x_(std::move(x)) {
+SiteLoss::SiteLoss(std::span<ir::Node* const> readers, std::span<const Rounding> roundings, int64_t k, SiteInputs in)
+    : rows_(static_cast<int64_t>(in.x.size()) / k), first_(in.first), k_(k), x_(std::move(in.x)) {
   rms_.resize(static_cast<size_t>(k)), top_.resize(rms_.size()), weights_top_.resize(rms_.size());
-  for (size_t at = 0; at < x_.size(); ++at) {
+  for (size_t at = static_cast<size_t>(first_ * k); at < x_.size(); ++at) {
     const size_t c = at % rms_.size();
     rms_[c] += static_cast<double>(x_[at]) * x_[at];
     top_[c] = std::max(top_[c], std::abs(static_cast<double>(x_[at])));
   }
-  for (double& v : rms_) v = std::sqrt(v / static_cast<double>(rows_));
+  for (double& v : rms_) v = std::sqrt(v / static_cast<double>(std::max<int64_t>(1, rows_ - first_)));
   for (size_t i = 0; i < readers.size(); ++i)
     for (size_t part = 0; part + 2 < readers[i]->inputs().size(); ++part) AddPart(*readers[i], part, roundings[i]);
 }
@@ -42,7 +43,7 @@ void SiteLoss::AddPart(const ir::Node& reader, size_t part, const Rounding& roun
     top = std::max(top, std::abs(static_cast<double>(p.w[i])));
   }
   interp::GemmSerial({x_.data(), p.w.data(), p.y.data(), rows_, p.n, k_, k_, k_, p.n, false, true});
-  for (const float y : p.y) p.energy += static_cast<double>(y) * y;
+  for (size_t i = 0; i < p.y.size(); ++i) p.energy[i >= static_cast<size_t>(first_ * p.n)] += static_cast<double>(p.y[i]) * p.y[i];
   parts_.push_back(std::move(p));
 }
 
@@ -72,7 +73,6 @@ Result<double> SiteLoss::Of(const Change& change) const {
   Rounding last;   // that x is rounded by
   rounded = changed;
   for (const Part& part : parts_) {
-    if (part.energy == 0) continue;
     const Rounding& now = part.rounding;
     if (now.activation_group != last.activation_group || now.activation_residual != last.activation_residual) {
       last = now;
@@ -92,12 +92,14 @@ Result<double> SiteLoss::OfPart(const Part& part, const Change& change, std::vec
   HST_RETURN_IF_ERROR(passes::QuantizeRtn(part.rounding.scheme, part.n, k_, w, &codes).Annotate(StrCat("weight \"", part.name, "\"")));
   for (int64_t r = 0; r < part.n; ++r) passes::DecodeRow(part.rounding.scheme, k_, codes, r, w.data() + r * k_);
   interp::GemmSerial({x.data(), w.data(), y.data(), rows_, part.n, k_, k_, k_, part.n, false, true});
-  double lost = 0;
+  double lost[2] = {}, loss = 0;
   for (size_t i = 0; i < y.size(); ++i) {
     const double d = static_cast<double>(y[i]) - part.y[i];
-    lost += d * d;
+    lost[i >= static_cast<size_t>(first_ * part.n)] += d * d;
   }
-  return lost / part.energy;
+  for (int of = 0; of < 2; ++of)
+    if (part.energy[of] > 0) loss += (of ? 1 : kFirst) * lost[of] / part.energy[of];
+  return loss;
 }
 
 }  // namespace hasten::calib

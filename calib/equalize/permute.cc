@@ -100,8 +100,8 @@ Status Permute(Equalization& e, std::string* done) {
   std::vector<std::pair<const Site*, Change>> chosen;
   double before = 0, after = 0;
   size_t places = 0;
-  HST_RETURN_IF_ERROR(ForSites(e, sites, [&](const Site& site, std::vector<float> x) -> Status {
-    SiteLoss loss = e.LossOf(site, std::move(x));
+  HST_RETURN_IF_ERROR(ForSites(e, sites, [&](const Site& site, SiteInputs in) -> Status {
+    SiteLoss loss = e.LossOf(site, std::move(in));
     if (stream.Takes(site)) return stream.Add(std::move(loss)), Status();
     if (site.kind == SiteKind::kNorm) return {};   // its channels are others' too
     std::vector<Change> changes = Candidates(site, loss), inputs;

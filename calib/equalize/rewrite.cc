@@ -67,6 +67,9 @@ Value* Rewriter::Replace(Value* old, ir::Tensor tensor) {
     user->attrs["trans"] = std::move(trans);
   }
   Value* made = graph_.AddWeight(name, std::move(tensor));
+  const auto before = folds_.find(old);
+  folds_[made] = static_cast<uint8_t>(bit_ | (before == folds_.end() ? 0 : before->second));
+  folds_.erase(old);
   graph_.ReplaceAllUses(old, made);
   graph_.EraseWeight(old);
   graph_.Rename(made, name);

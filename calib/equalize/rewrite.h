@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <vector>
 
 #include "calib/equalize/change.h"
 #include "calib/equalize/weight_file.h"
@@ -15,6 +17,11 @@ namespace hasten::calib {
 class Rewriter {
  public:
   Rewriter(ir::Graph& graph, WeightFile& file, ThreadPool& pool) : graph_(graph), file_(file), pool_(pool) {}
+
+  // What changed each weight that was rewritten: the bits that `By` gave at the time.
+  using Folds = std::map<const ir::Value*, uint8_t>;
+  const Folds& folds() const { return folds_; }
+  void By(uint8_t bit) { bit_ = bit; }
 
   // A matrix whose inputs (W[n, k]'s k) are the changed channels: they are undone. All
   // its readers are linears or embeds, and see it alike (`trans`). Returns the new weight.
@@ -34,6 +41,8 @@ class Rewriter {
   ir::Graph& graph_;
   WeightFile& file_;
   ThreadPool& pool_;
+  uint8_t bit_ = 0;
+  Folds folds_;
 };
 
 // Whether the readers of a matrix are linears and embeds that see it alike.

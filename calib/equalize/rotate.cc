@@ -12,12 +12,12 @@ Status Rotate(Equalization& e, std::string* done) {
   std::vector<Site> sites = e.Sites();
   std::erase_if(sites, [](const Site& s) { return s.kind != SiteKind::kHeads; });
   std::vector<std::pair<const Site*, Change>> chosen;
-  HST_RETURN_IF_ERROR(ForSites(e, sites, [&](const Site& site, std::vector<float> x) -> Status {
+  HST_RETURN_IF_ERROR(ForSites(e, sites, [&](const Site& site, SiteInputs in) -> Status {
     Change turn;
     turn.block = site.head_dim & -site.head_dim;   // its largest power of two
     if (turn.block < 2) return {};
     const Change changes[] = {Change(), turn};
-    HST_ASSIGN_OR_RETURN(const std::vector<double> losses, e.LossOf(site, std::move(x)).Of(changes, e.pool));
+    HST_ASSIGN_OR_RETURN(const std::vector<double> losses, e.LossOf(site, std::move(in)).Of(changes, e.pool));
     if (Best(losses)) chosen.emplace_back(&site, turn);
     return {};
   }));

@@ -5,6 +5,7 @@
 //   the outputs as rounded.
 // Here both forms are on the grid, beside no scale at all, and the error is that of
 // weights and activations rounded together.
+#include <algorithm>
 #include <cmath>
 
 #include "calib/equalize/equalize.h"
@@ -47,22 +48,30 @@ Change Agreed(const Site& site, const Change& wide) {
 
 std::vector<Change> Candidates(const Site& site, const SiteLoss& loss) {
   std::vector<Change> changes(1);
-  for (const double a : {0.1, 0.2, 0.3, 0.4, 0.5, 0.65}) changes.push_back(ScalesOf(loss, loss.rms(), a, 0));
-  for (const double a : {0.3, 0.5, 0.7, 0.85}) changes.push_back(ScalesOf(loss, loss.top(), a, 1 - a));
+  // Of a finer grid, those that were the least at any of SmolLM2's places, and neighbours.
+  for (const double a : {0.2, 0.4, 0.5, 0.65}) changes.push_back(ScalesOf(loss, loss.rms(), a, 0));
+  for (const double a : {0.5, 0.7}) changes.push_back(ScalesOf(loss, loss.top(), a, 1 - a));
   if (site.kind == SiteKind::kHeads)
     for (size_t i = 1; i < changes.size(); ++i) changes[i] = Agreed(site, changes[i]);
   return changes;
+}
+
+// With fewer than 8 bits the weights' error outweighs the activations', and what scales
+// gain there in rounding to nearest they lose after GPTQ: SmolLM2, int4:64, 5 samples, KLD 0.078
+// without and 0.095 with.
+bool Pays(const Equalization& e, const Site& site) {
+  return std::all_of(site.readers.begin(), site.readers.end(), [&](const ir::Node* n) { return GetScheme(e.roundings.at(n).scheme).bits >= 8; });
 }
 
 }  // namespace
 
 Status Smooth(Equalization& e, std::string* done) {
   std::vector<Site> sites = e.Sites();
-  std::erase_if(sites, [](const Site& s) { return s.kind == SiteKind::kActivated; });   // act(s x) is not s act(x)
+  std::erase_if(sites, [&](const Site& s) { return s.kind == SiteKind::kActivated || !Pays(e, s); });   // act(s x) is not s act(x)
   std::vector<std::pair<const Site*, Change>> chosen;
   double before = 0, after = 0;
-  HST_RETURN_IF_ERROR(ForSites(e, sites, [&](const Site& site, std::vector<float> x) -> Status {
-    const SiteLoss loss = e.LossOf(site, std::move(x));
+  HST_RETURN_IF_ERROR(ForSites(e, sites, [&](const Site& site, SiteInputs in) -> Status {
+    const SiteLoss loss = e.LossOf(site, std::move(in));
     std::vector<Change> changes = Candidates(site, loss), inputs;
     for (const Change& change : changes) inputs.push_back(ChangeOfInputs(site, change));
     HST_ASSIGN_OR_RETURN(const std::vector<double> losses, loss.Of(inputs, e.pool));
@@ -72,7 +81,7 @@ Status Smooth(Equalization& e, std::string* done) {
     return {};
   }));
   for (const auto& [site, change] : chosen) HST_RETURN_IF_ERROR(ChangeSite(*site, change, e.rewriter));
-  *done = StrCat("scales at ", chosen.size(), " of ", sites.size(), " places; error of their outputs, rounded to nearest, ", before > 0 ? after / before : 1, " of what it was");
+  *done = StrCat("scales at ", chosen.size(), " of ", sites.size(), " places of 8 bits; error of their outputs, rounded to nearest, ", before > 0 ? after / before : 1, " of what it was");
   return {};
 }
 

@@ -22,7 +22,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const plan::PlanOptions kOptions = {.weights = Scheme::kI4G64, .head = Scheme::kI8G32, .embed = Scheme::kI8G32, .activation_group = 32};
+const plan::PlanOptions kOptions = {.weights = Scheme::kI8G64, .head = Scheme::kI8G32, .embed = Scheme::kI8G32, .activation_group = 32};
 
 struct Model {
   ImportedModel imported;

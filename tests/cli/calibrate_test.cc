@@ -77,15 +77,21 @@ TEST(Calibrate, DistillationChangesValuesAndTheSameWithAnyNumberOfThreads) {
 
 TEST(Calibrate, EqualizationIsTheSameWithAnyNumberOfThreadsAndByTheArtifactsRecipe) {
   const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
-  ASSERT_EQ(Compile(folder + "/plain.hst", text, {"--equalize", "none"}).status, 0);
+  ASSERT_EQ(Compile(folder + "/plain.hst", text, {"--weights", "int8:32", "--equalize", "none"}).status, 0);
   for (const std::string threads : {"1", "2", "4"})
-    ASSERT_EQ(Compile(folder + "/" + threads + ".hst", text, {"--equalize", "all", "--threads", threads}).status, 0);
+    ASSERT_EQ(Compile(folder + "/" + threads + ".hst", text, {"--weights", "int8:32", "--equalize", "all", "--threads", threads}).status, 0);
   EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/2.hst"));
   EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/4.hst"));
   EXPECT_FALSE(Bytes(folder + "/1.hst") == Bytes(folder + "/plain.hst"));
   const Outcome recipe = RunHasten({"inspect", folder + "/1.hst", "--recipe"});
   EXPECT_THAT(recipe.out, HasSubstr("equalize = \"rotate,permute,smooth\""));
   EXPECT_THAT(RunHasten({"inspect", folder + "/1.hst"}).out, HasSubstr("\"calibration.equalize\":\"rotate,permute,smooth\""));
+  const nlohmann::json tensors = nlohmann::json::parse(RunHasten({"inspect", folder + "/1.hst", "--json"}).out)["tensors"];
+  size_t smoothed = 0;
+  for (const nlohmann::json& t : tensors) smoothed += t["folds"].get<std::string>().find("smooth") != std::string::npos;
+  EXPECT_GT(smoothed, 4u);
+  EXPECT_LT(smoothed, tensors.size());   // the shared table is none
+  EXPECT_FALSE(nlohmann::json::parse(RunHasten({"inspect", folder + "/plain.hst", "--json"}).out)["tensors"][0].contains("folds"));
   ASSERT_EQ(RunHasten({"compile", Fixture("good"), "-o", folder + "/again.hst", "--recipe", Write(folder + "/r.toml", recipe.out), "--calibrate", text}).status, 0);
   EXPECT_TRUE(Bytes(folder + "/1.hst") == Bytes(folder + "/again.hst"));
   const Outcome wrong = Compile(folder + "/wrong.hst", text, {"--equalize", "smoth"});
