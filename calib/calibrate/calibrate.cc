@@ -176,7 +176,9 @@ class Calibration {
     const double energy = OutputEnergy(tensor.n, tensor.k, w, hessian_, pool_);
     if (!cross_.empty()) {
       std::vector<double> h = hessian_, cross = cross_;
-      HST_RETURN_IF_ERROR(passes::CorrectForInputs(tensor.n, tensor.k, h, cross, residual_, o_.gptaq, pool_, w));
+      passes::GptaqOptions gptaq = o_.gptaq;
+      if (GetScheme(tensor.scheme).bits == 8) gptaq.strength = gptaq.strength_int8;
+      HST_RETURN_IF_ERROR(passes::CorrectForInputs(tensor.n, tensor.k, h, cross, residual_, gptaq, pool_, w));
     }
     std::vector<double> h = hessian_;
     double error = 0;
@@ -229,7 +231,7 @@ Sha256Digest CheckpointKey(const Sha256Digest& model, const plan::ProgramPlan& p
   sha.Update(plan::SerializeProgram(plan));   // schemes, groups and the cache's type are in it
   add(samples.context);
   sha.Update(std::as_bytes(std::span(samples.tokens)));
-  add(options.gptaq.strength), add(options.gptaq.damping), add(options.gptq.damping);
+  add(options.gptaq.strength), add(options.gptaq.strength_int8), add(options.gptaq.damping), add(options.gptq.damping);
   add(options.descent.damping), add(options.descent.rounds), add(options.descent.fractions), add(options.stream);
   return sha.Finish();
 }
