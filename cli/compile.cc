@@ -142,7 +142,7 @@ Action AddCompile(CLI::App& app) {
       ->type_name("N")->needs(calibrate);
   app.add_option("--round-steps", c->round_steps, "Steps, a sample each, that learn the rounding of each block of the network (SignRound) [by --effort: 0]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
-  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales, norms and codes towards the original's logits [by --effort: 30, fast 0, max 300]")
+  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [by --effort: 30, fast 0, max 300]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
   app.add_option("--equalize", c->equalize, "Changes of channels that fold into weights before calibration: none, all, or some of rotate, permute, smooth, between commas [by --effort: smooth]")
       ->type_name("METHODS")->needs(calibrate);

@@ -12,7 +12,7 @@ namespace hasten::cli {
 namespace {
 
 struct SensitivityCommand {
-  std::string model, calibrate, report, effort = "standard";
+  std::string model, calibrate, report, effort = "standard", method = "probe";
   int threads = 0;
   bool json = false;
 };
@@ -22,6 +22,7 @@ Result<int> Run(const SensitivityCommand& c, const Context& context) {
   options.model = c.model;
   options.recipe.effort = c.effort;
   options.recipe.calibration = {.text = c.calibrate};
+  HST_ASSIGN_OR_RETURN(options.sensitivity, calib::ParseSensitivityMethod(c.method));
   options.threads = ThreadsOf(c.threads);
   options.tool_version = HASTEN_VERSION;
   options.cancel = context.interrupted;
@@ -50,6 +51,7 @@ Action AddSensitivity(CLI::App& app) {
   app.add_option("--calibrate", c->calibrate, "Text (or .jsonl with \"text\") to measure on")->required()->type_name("FILE");
   app.add_option("--report", c->report, "Write sensitivity.json, sensitivity.md and frontier.svg into this folder")->type_name("DIR");
   app.add_option("--effort", c->effort, "fast, standard or max: how many tokens are measured on [standard]")->check(CLI::IsMember({"fast", "standard", "max"}))->type_name("EFFORT");
+  app.add_option("--method", c->method, "probe: round each tensor alone and evaluate; gradient: predict all from one backward pass a sample [probe]")->check(CLI::IsMember({"probe", "gradient"}))->type_name("METHOD");
   app.add_option("--threads", c->threads, "Threads [one a core]; no figure depends on it")->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   app.footer("\nExample:\n  hasten sensitivity models/smollm2 --calibrate wiki.txt --report sensitivity");

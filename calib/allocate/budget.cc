@@ -8,7 +8,7 @@ namespace hasten::calib {
 namespace {
 
 SensitivityOptions ProbesOf(const BudgetOptions& o) {
-  return {.samples = o.effort->probe_samples, .context = o.effort->probe_context, .update = o.update, .cancel = o.cancel};
+  return {.method = o.method, .samples = o.effort->probe_samples, .context = o.effort->probe_context, .update = o.update, .cancel = o.cancel};
 }
 
 }  // namespace

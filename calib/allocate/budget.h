@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "calib/allocate/allocate.h"
+#include "calib/allocate/sensitivity.h"
 #include "calib/recipe/efforts.h"
 
 namespace hasten::calib {
 
 struct BudgetOptions {
   const Effort* effort = nullptr;
+  SensitivityMethod method = SensitivityMethod::kProbe;
   std::function<void(uint64_t done, uint64_t total)> update;   // items; may be null
   const std::atomic<bool>* cancel = nullptr;
 };

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "calib/allocate/gradient_items.h"
 #include "calib/allocate/replace.h"
 #include "calib/allocate/replay.h"
 #include "compiler/interp/gemm.h"
@@ -24,6 +25,9 @@ class Sensitivity {
 
   Status Run(ir::Graph& graph, const Chunks& samples) {
     HST_ASSIGN_OR_RETURN(replay_, Replay::Create(graph, Shortened(samples, o_.samples, o_.context, 0), o_.stride, pool_, o_.cancel));
+    if (o_.method == SensitivityMethod::kGradient) {
+      HST_ASSIGN_OR_RETURN(predicted_, PredictItems(graph, Shortened(samples, o_.samples, o_.context, 0), items_, kProbe, o_.cancel, pool_));
+    }
     clean_.resize(replay_->samples());
     HST_RETURN_IF_ERROR(replay_->Finish(0, {}, [&](size_t s, const Tensor& result) { clean_[s] = result; }));
     std::map<const Node*, std::vector<Item*>> at;   // by the first of an item's uses
@@ -52,10 +56,15 @@ class Sensitivity {
       HST_ASSIGN_OR_RETURN(c.error, ErrorOf(item, rows, some, rounded));
       if (c.scheme == kProbe) probe_error = c.error;
     }
-    std::vector<float> w(static_cast<size_t>(item.n * item.k));
-    item.rows.GatherRows(0, item.n, w.data());
-    HST_ASSIGN_OR_RETURN(const std::vector<float> probe, Rounded(kProbe, item.n, item.k, w, pool_));
-    HST_ASSIGN_OR_RETURN(const double cost, Divergence(at, item, probe));
+    double cost = 0;
+    if (predicted_.empty()) {
+      std::vector<float> w(static_cast<size_t>(item.n * item.k));
+      item.rows.GatherRows(0, item.n, w.data());
+      HST_ASSIGN_OR_RETURN(const std::vector<float> probe, Rounded(kProbe, item.n, item.k, w, pool_));
+      HST_ASSIGN_OR_RETURN(cost, Divergence(at, item, probe));
+    } else {
+      cost = predicted_[static_cast<size_t>(&item - items_.data())];
+    }
     for (Choice& c : item.choices) c.kld = probe_error > 0 ? cost * c.error / probe_error : 0;
     return {};
   }
@@ -124,9 +133,16 @@ class Sensitivity {
   bool logits_;
   std::unique_ptr<Replay> replay_;
   std::vector<Tensor> clean_;
+  std::vector<double> predicted_;   // of each item's probe; empty: they are measured
 };
 
 }  // namespace
+
+Result<SensitivityMethod> ParseSensitivityMethod(std::string_view name) {
+  if (name == "probe") return SensitivityMethod::kProbe;
+  if (name == "gradient") return SensitivityMethod::kGradient;
+  return UsageError("method \"", name, "\": there are probe, gradient");
+}
 
 Status MeasureSensitivity(ir::Graph& graph, const Chunks& samples, const SensitivityOptions& options, ThreadPool& pool,
                           std::vector<Item>* items) {

@@ -196,7 +196,7 @@ class Compilation {
 
   Result<BudgetOptions> BudgetOptionsOf() const {
     HST_ASSIGN_OR_RETURN(const Effort* effort, FindEffort(recipe_.effort));
-    return BudgetOptions{effort, o_.update, o_.cancel};
+    return BudgetOptions{effort, o_.sensitivity, o_.update, o_.cancel};
   }
 
   // Turns a budget into schemes.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "calib/allocate/items.h"
+#include "calib/allocate/sensitivity.h"
 #include "calib/recipe/recipe.h"
 #include "passes/pass_runner.h"
 #include "runtime/base/sha256.h"
@@ -26,6 +27,7 @@ struct CompileOptions {
   std::string model;                  // a folder or an .onnx file
   std::string output;
   Recipe recipe;
+  SensitivityMethod sensitivity = SensitivityMethod::kProbe;   // of MeasureSchemes
   int threads = 1;
   std::string tool_version;           // for the provenance
   passes::RunOptions passes;          // of the pipeline "compile"

@@ -4,7 +4,7 @@
 
 namespace hasten::calib {
 
-bool LearnsCodes(const Calibrated& recipe) { return *recipe.round_steps > 0 || *recipe.distill_steps > 0; }
+bool LearnsCodes(const Calibrated& recipe) { return *recipe.round_steps > 0; }
 
 Status LearnValues(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples, const LearnOptions& options, ThreadPool& pool, Trained* values) {
   if (*options.recipe.round_steps > 0) {

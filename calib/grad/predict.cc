@@ -42,11 +42,9 @@ class Changes : public WeightSink {
     }
   }
 
-  // The sum over rows of (g . D)^2 of the sample; the next begins at 0.
-  double Take(size_t candidate) {
-    double sum = 0;
-    for (double& row : rows_[candidate]) sum += row * row, row = 0;
-    return sum;
+  // Adds `share` of each row's (g . D)^2 of the sample to `sums`; the next begins at 0.
+  void Take(size_t candidate, double share, std::vector<double>& sums) {
+    for (size_t r = 0; r < sums.size(); ++r) sums[r] += share * rows_[candidate][r] * rows_[candidate][r], rows_[candidate][r] = 0;
   }
 
  private:
@@ -69,7 +67,7 @@ Status CheckCandidates(const plan::ProgramPlan& plan, const std::vector<WeightCh
 
 }  // namespace
 
-Result<std::vector<double>> PredictDivergence(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples,
+Result<std::vector<std::vector<double>>> PredictDivergence(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples,
                                               const std::vector<WeightChange>& candidates, const PredictOptions& options, ThreadPool& pool) {
   HST_RETURN_IF_ERROR(CheckCandidates(plan, candidates));
   if (std::none_of(plan.outputs.begin(), plan.outputs.end(), [](const plan::OutputPlan& o) { return o.logits; }))
@@ -79,14 +77,15 @@ Result<std::vector<double>> PredictDivergence(ir::Graph& graph, const plan::Prog
   network.cancel = options.cancel;
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<Network> model, Network::Create(graph, plan, network, pool));
   Changes changes(plan, candidates);
-  std::vector<double> sums(candidates.size(), 0.0);
+  std::vector<std::vector<double>> sums;
+  for (const WeightChange& c : candidates) sums.emplace_back(static_cast<size_t>(plan.tensors[c.tensor].n), 0.0);
   for (int64_t s = 0; s < samples.count; ++s) {
     HST_ASSIGN_OR_RETURN(const std::vector<ir::Tensor> inputs, SequenceInputs(graph, roles, samples.At(s)));
     HST_ASSIGN_OR_RETURN(ir::Tensor y, model->Forward(inputs, MainOutput(graph), true));
     const int64_t n = y.dim(-1), rows = y.elements() / n;
     ScoreOfDrawnLabels(rows, n, options.seed * 0x9E3779B97F4A7C15u + static_cast<uint64_t>(s * rows), y.mutable_data<float>(), pool);
     HST_RETURN_IF_ERROR(model->Backward(std::move(y), changes));
-    for (size_t c = 0; c < sums.size(); ++c) sums[c] += changes.Take(c) / static_cast<double>(2 * rows * samples.count);
+    for (size_t c = 0; c < sums.size(); ++c) changes.Take(c, 1 / static_cast<double>(2 * rows * samples.count), sums[c]);
     if (options.update) options.update(static_cast<uint64_t>(s + 1), static_cast<uint64_t>(samples.count));
   }
   return sums;

@@ -37,9 +37,9 @@ struct PredictOptions {
 };
 
 // For each candidate the predicted mean divergence, in nats a token, when it alone
-// replaces its tensor. `plan` is MakePlan's of `graph`, whose main output must be
+// replaces its tensor: of each of its rows, whose sum is the candidate's. `plan` is MakePlan's of `graph`, whose main output must be
 // logits (kUsage). The same figures with any number of threads.
-Result<std::vector<double>> PredictDivergence(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples,
+Result<std::vector<std::vector<double>>> PredictDivergence(ir::Graph& graph, const plan::ProgramPlan& plan, const Chunks& samples,
                                               const std::vector<WeightChange>& candidates, const PredictOptions& options, ThreadPool& pool);
 
 }  // namespace hasten::calib

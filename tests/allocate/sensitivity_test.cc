@@ -3,6 +3,7 @@
 #include "calib/allocate/sensitivity.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string>
@@ -48,11 +49,11 @@ Chunks Samples(uint32_t vocab) {
   return chunks;
 }
 
-std::vector<Item> Measured(ir::Graph& graph, int threads, uint32_t vocab = kVocab) {
+std::vector<Item> Measured(ir::Graph& graph, int threads, uint32_t vocab = kVocab, SensitivityMethod method = SensitivityMethod::kProbe) {
   auto items = ItemsOf(graph);
   EXPECT_TRUE(items.ok()) << items.status().message();
   auto pool = ThreadPool::Create(threads);
-  const Status status = MeasureSensitivity(graph, Samples(vocab), {.samples = kSamples, .context = kContext, .stride = 2}, **pool, &*items);
+  const Status status = MeasureSensitivity(graph, Samples(vocab), {.method = method, .samples = kSamples, .context = kContext, .stride = 2}, **pool, &*items);
   EXPECT_TRUE(status.ok()) << status.message();
   return *std::move(items);
 }
@@ -132,6 +133,29 @@ TEST(Sensitivity, TheSameWithAnyNumberOfThreads) {
       EXPECT_EQ(one[i].choices[c].kld, three[i].choices[c].kld) << one[i].name;
       EXPECT_EQ(one[i].choices[c].error, three[i].choices[c].error) << one[i].name;
     }
+}
+
+// An estimate from few tokens: what it is good for is the order of the tensors.
+TEST(Sensitivity, GradientsPredictProbes) {
+  const ImportedModel model = Model("good");
+  const std::vector<Item> probes = Measured(*model.graph, 2);
+  const std::vector<Item> one = Measured(*model.graph, 1, kVocab, SensitivityMethod::kGradient), two = Measured(*model.graph, 2, kVocab, SensitivityMethod::kGradient);
+  double log_sum = 0;
+  for (size_t i = 0; i < probes.size(); ++i) {
+    const double measured = ChoiceOf(probes[i], Scheme::kI4G64).kld, predicted = ChoiceOf(one[i], Scheme::kI4G64).kld;
+    EXPECT_GT(predicted, measured / 8) << probes[i].name;
+    EXPECT_LT(predicted, measured * 8) << probes[i].name;
+    EXPECT_EQ(predicted, ChoiceOf(two[i], Scheme::kI4G64).kld) << probes[i].name;
+    log_sum += std::log(predicted / measured);
+  }
+  EXPECT_NEAR(log_sum / static_cast<double>(probes.size()), 0, 0.7);
+}
+
+TEST(Sensitivity, GradientsNeedLogits) {
+  const ImportedModel model = Model("encoder");
+  auto items = ItemsOf(*model.graph);
+  const Status status = MeasureSensitivity(*model.graph, Samples(70), {.method = SensitivityMethod::kGradient}, **ThreadPool::Create(1), &*items);
+  EXPECT_EQ(status.code(), Code::kUsage);
 }
 
 TEST(Sensitivity, AnEncoderIsJudgedByItsOutputs) {

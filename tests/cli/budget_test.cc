@@ -111,6 +111,8 @@ TEST(SensitivityCommand, WritesItsReport) {
   }
   EXPECT_THAT(Bytes(report + "/sensitivity.md"), HasSubstr("down_proj"));
   EXPECT_THAT(Bytes(report + "/frontier.svg"), HasSubstr("xmlns"));
+  EXPECT_EQ(RunHasten({"sensitivity", Fixture("good"), "--calibrate", text, "--effort", "fast", "--method", "gradient"}).status, 0);
+  EXPECT_EQ(RunHasten({"sensitivity", Fixture("encoder"), "--calibrate", text, "--effort", "fast", "--method", "gradient"}).status, 2);
   EXPECT_EQ(RunHasten({"sensitivity", Fixture("good"), "--calibrate", folder + "/none.txt"}).status, 4);
   EXPECT_EQ(RunHasten({"sensitivity", Fixture("good")}).status, 2);
 }
