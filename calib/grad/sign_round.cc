@@ -53,6 +53,7 @@ class Rounding {
         if (checkpoint_ && !found) HST_RETURN_IF_ERROR(checkpoint_->Append(static_cast<size_t>(t), trained_.codes[static_cast<size_t>(t)]));
       if (b + 1 < blocks_.size()) HST_RETURN_IF_ERROR(Pass(*quantized_, block, *inputs_));
       if (o_.update) o_.update(b + 1, blocks_.size());
+      if (o_.cancel && *o_.cancel) return Status(Code::kCancelled, "interrupted");
     }
     if (checkpoint_) checkpoint_->Remove();
     return {};
