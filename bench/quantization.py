@@ -14,17 +14,23 @@ import hashlib
 import json
 import os
 import pathlib
-import resource
 import subprocess
 import sys
+import tempfile
 import time
 
 # The goals: bytes in millions, the most divergence, what else is given.
-GOALS = [(78, 0.11, []), (91.7, 0.050, []), (105.5, 0.020, ["--activation-group", "32"]), (138, 0.0040, ["--activation-group", "32"])]
-# What each method is worth: a row's name and its options.
-ABLATION = [("int4:64, round to nearest", ["--weights", "int4:64"]),
-            ("int4:64, gptq, fast", ["--weights", "int4:64", "--calibrate", "{calibrate}", "--effort", "fast"]),
-            ("int4:64, gptq, standard", ["--weights", "int4:64", "--calibrate", "{calibrate}", "--effort", "standard"])]
+GOALS = [(78, 0.11, []), (91.7, 0.050, []), (105.5, 0.020, ["--activation-group", "32"]), (138, 0.0040, ["--activation-group", "32"]),
+         (138, 0.0040, ["--activation-group", "32", "--activation-residual", "*"])]
+# What each method is worth: a row's name and its options, all beside ABLATED.
+ABLATED = ["--weights", "int4:64", "--calibrate", "{calibrate}", "--samples", "32", "--distill-steps", "0", "--round-steps", "0", "--equalize", "none", "--chain"]
+ABLATION = [("int4:64, round to nearest", ["--weights", "int4:64"])] + [(f"int4:64, {name}", [*ABLATED, *options]) for name, options in [
+    ("GPTQ", ["none"]), ("+ inputs of the quantized model (GPTAQ)", ["gptaq"]), ("+ the stream's error", ["gptaq,stream"]), ("+ descent: the chain", ["all"]),
+    ("the chain, permuted", ["all", "--equalize", "permute"]), ("the chain, turned", ["all", "--equalize", "rotate"]),
+    ("the chain, distilled", ["all", "--distill-steps", "20"]), ("the chain, SignRound", ["all", "--round-steps", "20"])]] + [
+    ("int8:64, round to nearest", ["--weights", "int8:64"]), ("int8:64, residuals", ["--weights", "int8:64", "--activation-residual", "*"]),
+    ("int8:64, smoothed, GPTQ", ["--weights", "int8:64", "--calibrate", "{calibrate}", "--effort", "fast", "--chain", "none"]),
+    ("int8:64, smoothed, the chain", ["--weights", "int8:64", "--calibrate", "{calibrate}", "--effort", "fast"])]
 BEGIN, END = "<!-- bench/quantization.py writes from here", "<!-- to here -->"
 
 
@@ -43,7 +49,8 @@ def rows_of(args):
         if args.budgets and budget not in args.budgets:
             continue
         for effort in args.efforts:
-            rows.append((f"≤ {budget} M, {effort}", goal, ["--calibrate", "{calibrate}", "--budget-mb", str(budget), "--effort", effort, *more]))
+            residual = ", residuals" if "--activation-residual" in more else ""
+            rows.append((f"≤ {budget} M, {effort}{residual}", goal, ["--calibrate", "{calibrate}", "--budget-mb", str(budget), "--effort", effort, *more]))
     for budget in args.budgets or []:
         if all(budget != known for known, _, _ in GOALS):
             rows += [(f"≤ {budget} M, {e}", None, ["--calibrate", "{calibrate}", "--budget-mb", str(budget), "--effort", e]) for e in args.efforts]
@@ -51,15 +58,17 @@ def rows_of(args):
 
 
 def run(command):
-    """Seconds by the clock, of the processor, and MB at most of a command that has to succeed."""
-    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stderr[-2000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cost = {"seconds": time.monotonic() - begin, "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-            "children_peak_mb": after.ru_maxrss / 1000}
-    return done.stdout, cost
+    """What a command that has to succeed printed; its seconds by the clock and of the processor, and MB at most."""
+    begin = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen([str(c) for c in command], stdout=out, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0), err.seek(0)
+        if process.returncode != 0:
+            sys.exit(f"{' '.join(map(str, command))}: exit status {process.returncode}\n{err.read().decode(errors='replace')[-2000:]}")
+        cost = {"seconds": time.monotonic() - begin, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss / 1000}
+        return out.read().decode(), cost
 
 
 def measure(args, identity, options):
@@ -83,14 +92,14 @@ def measure(args, identity, options):
 
 def table(rows):
     """Markdown of (name, goal, figures); figures are None where they are not there yet."""
-    out = ["| | Goal | KLD mean | | Bytes | Top-1 | Perplexity ratio | Time | CPU time |", "|---|---|---|---|---|---|---|---|---|"]
+    out = ["| | Goal | KLD mean | | Bytes | Top-1 | Perplexity ratio | Time | CPU time | Memory |", "|---|---|---|---|---|---|---|---|---|---|"]
     for name, goal, f in rows:
         if f is None:
             continue
         kld = f["eval"]["kld_mean"]
         met = "" if goal is None else "met" if kld <= goal else "missed"
         out.append(f"| {name} | {'' if goal is None else f'≤ {goal:g}'} | {kld:.4g} | {met} | {f['compile']['artifact_bytes'] / 1e6:.2f} M | "
-                   f"{f['eval']['top1_agreement']:.3f} | {f['eval']['perplexity_ratio']:.3f} | {f['cost']['seconds']:.0f} s | {f['cost']['cpu_seconds']:.0f} s |")
+                   f"{f['eval']['top1_agreement']:.3f} | {f['eval']['perplexity_ratio']:.3f} | {f['cost']['seconds']:.0f} s | {f['cost']['cpu_seconds']:.0f} s | {f['cost']['peak_mb'] / 1000:.2f} GB |")
     return out
 
 

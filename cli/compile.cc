@@ -6,8 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "calib/calibrate/chain.h"
 #include "calib/compile/driver.h"
 #include "calib/equalize/equalize.h"
+#include "calib/recipe/name_list.h"
 #include "cli/command.h"
 #include "cli/pass_options.h"
 #include "cli/precision.h"
@@ -18,7 +20,7 @@ namespace hasten::cli {
 namespace {
 
 struct CompileCommand {
-  std::string model, output, calibrate, recipe, equalize;
+  std::string model, output, calibrate, recipe, equalize, chain;
   std::vector<std::string> activation_residual;
   int64_t samples = 0, context = 512, round_steps = -1, distill_steps = -1, activation_group = 64;
   double budget_mb = 0;
@@ -35,9 +37,10 @@ Result<calib::Calibrated> CalibrationOf(const CompileCommand& c) {
   if (c.round_steps >= 0) calibration.round_steps = c.round_steps;
   if (c.distill_steps >= 0) calibration.distill_steps = c.distill_steps;
   if (!c.equalize.empty()) {
-    Result<std::vector<std::string>> methods = calib::ParseEqualizers(c.equalize);
-    if (!methods.ok()) return std::move(methods).status().Annotate("--equalize");
-    calibration.equalize = *std::move(methods);
+    HST_ASSIGN_OR_RETURN(calibration.equalize, calib::ParseNameList("--equalize", c.equalize, calib::EqualizerNames()));
+  }
+  if (!c.chain.empty()) {
+    HST_ASSIGN_OR_RETURN(calibration.chain, calib::ParseNameList("--chain", c.chain, calib::ChainSteps()));
   }
   return calibration;
 }
@@ -136,16 +139,18 @@ Action AddCompile(CLI::App& app) {
                             ->type_name("FILE");
   CLI::Option* calibrate =
       app.add_option("--calibrate", c->calibrate, "Text (or .jsonl with \"text\") to quantize by, instead of rounding to nearest")->type_name("FILE");
-  app.add_option("--samples", c->samples, "Samples of the calibration text [by --effort: 48, fast 5, max 128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+  app.add_option("--samples", c->samples, "Samples of the calibration text [by --effort: 64, fast 5, max 128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
   app.add_option("--context", c->context, "Tokens a sample [512]")->check(CLI::Range(int64_t{4}, int64_t{1} << 20))
       ->type_name("N")->needs(calibrate);
   app.add_option("--round-steps", c->round_steps, "Steps, a sample each, that learn the rounding of each block of the network (SignRound) [by --effort: 0]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
-  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [by --effort: 30, fast 0, max 300]")
+  app.add_option("--distill-steps", c->distill_steps, "Steps, a sample each, that move scales and norms towards the original's logits [by --effort: 0]")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))->type_name("N")->needs(calibrate);
   app.add_option("--equalize", c->equalize, "Changes of channels that fold into weights before calibration: none, all, or some of rotate, permute, smooth, between commas [by --effort: smooth]")
       ->type_name("METHODS")->needs(calibrate);
+  app.add_option("--chain", c->chain, "Steps of calibration beside GPTQ: all, none, or some of gptaq, stream, descent, between commas [all]")
+      ->type_name("STEPS")->needs(calibrate);
   app.add_option("--effort", c->effort, "fast, standard or max: time that calibration may take [standard]")->check(CLI::IsMember({"fast", "standard", "max"}))
       ->type_name("EFFORT")->needs(calibrate);
   CLI::Option* budget = app.add_option("--budget-mb", c->budget_mb, "Bytes of the artifact, in millions: chooses a scheme for every tensor")
@@ -156,7 +161,7 @@ Action AddCompile(CLI::App& app) {
       ->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   AddPassOptions(app, c->passes);
-  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--round-steps", "--distill-steps", "--equalize", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
+  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--round-steps", "--distill-steps", "--equalize", "--chain", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
     recipe->excludes(app.get_option(name));
   app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
   return [c](const Context& context) { return Run(*c, context); };

@@ -9,6 +9,7 @@
 #include "calib/allocate/budget.h"
 #include "calib/allocate/knapsack.h"
 #include "calib/calibrate/calibrate.h"
+#include "calib/calibrate/chain.h"
 #include "calib/calibrate/text.h"
 #include "calib/compile/companions.h"
 #include "calib/compile/generation.h"
@@ -113,7 +114,7 @@ class Compilation {
     if (!c.text_sha256.empty() && c.text_sha256 != digest)
       return BadInput(c.text, ": is other text than the recipe was made with (documents' digest ", digest, ", the recipe's ", c.text_sha256, "); take text_sha256 out to use it");
     // What the artifact keeps: no path, and the samples that there were.
-    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context, .round_steps = c.round_steps, .distill_steps = c.distill_steps, .equalize = c.equalize};
+    c = {.text = "", .text_sha256 = digest, .samples = text_.samples.count, .context = text_.samples.context, .round_steps = c.round_steps, .distill_steps = c.distill_steps, .equalize = c.equalize, .chain = c.chain};
     return {};
   }
 
@@ -145,6 +146,7 @@ class Compilation {
     options.cancel = o_.cancel;
     options.folder = TemporaryFolder();
     options.notes = &report_.passes.notes;
+    KeepSteps(*recipe_.calibration->chain, options);
     options.descent.fractions = LearnsCodes(*recipe_.calibration);
     HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan, options.descent.fractions));
     options.checkpoint = checkpoint_.get();
@@ -255,20 +257,7 @@ class Compilation {
   Provenance MakeProvenance(const Recipe& recipe) const {
     Provenance p;
     p.tool_version = o_.tool_version;
-    p.recipe = {{"weights", std::string(GetScheme(recipe.weights).name)},
-                {"head", std::string(GetScheme(*recipe.head).name)},
-                {"embed", std::string(GetScheme(*recipe.embed).name)},
-                {"kv", std::string(KvName(*recipe.kv))},
-                {"quantizer", recipe.calibration ? "gptq" : "round-to-nearest"}};
-    if (const std::optional<Calibrated>& c = recipe.calibration) {
-      p.recipe["calibration.samples"] = StrCat(c->samples.value());
-      p.recipe["calibration.context"] = StrCat(c->context);
-      if (!c->equalize->empty()) p.recipe["calibration.equalize"] = EqualizerNames(*c->equalize);
-      if (*c->round_steps) p.recipe["calibration.round_steps"] = StrCat(*c->round_steps);
-      if (*c->distill_steps) p.recipe["calibration.distill_steps"] = StrCat(*c->distill_steps);
-    }
-    if (!recipe.rules.empty()) p.recipe["rules"] = StrCat(recipe.rules.size());
-    for (const std::string& pass : recipe.disable_passes) p.recipe.emplace("disable-pass." + pass, std::string(1, '1'));
+    p.recipe = InShort(recipe);
     p.equalized = recipe.calibration && !recipe.calibration->equalize->empty();
     p.recipe_toml = WriteRecipe(recipe);
     p.licence = companions_.licence;

@@ -78,29 +78,10 @@ Result<SiteInputs> InputsOf(const Walk& walk, const Site& site, int64_t context)
 
 std::span<const Equalizer> AllEqualizers() { return kEqualizers; }
 
-Result<std::vector<std::string>> ParseEqualizers(std::string_view text) {
-  std::vector<std::string> asked, methods;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    asked.emplace_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  const auto has = [&](std::string_view name) { return std::find(asked.begin(), asked.end(), name) != asked.end(); };
-  std::string names = "none, all";
-  size_t known = 0;
-  for (const Equalizer& m : kEqualizers) {
-    names += StrCat(", ", m.name);
-    known += static_cast<size_t>(std::count(asked.begin(), asked.end(), m.name));
-    if (has(m.name) || text == "all") methods.emplace_back(m.name);
-  }
-  if (text == "none" || text == "all" || known == asked.size()) return methods;
-  return UsageError("equalize \"", text, "\": there are ", names, "; methods may be joined by commas");
-}
-
-std::string EqualizerNames(const std::vector<std::string>& methods) {
-  std::string names;
-  for (const std::string& name : methods) names += StrCat(names.empty() ? "" : ",", name);
-  return names.empty() ? "none" : names;
+std::vector<std::string_view> EqualizerNames() {
+  std::vector<std::string_view> names;
+  for (const Equalizer& m : kEqualizers) names.push_back(m.name);
+  return names;
 }
 
 std::string FoldNames(uint8_t folds) {

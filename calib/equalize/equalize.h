@@ -70,9 +70,7 @@ struct Equalizer {
   std::string_view description;
 };
 std::span<const Equalizer> AllEqualizers();
-// "none", "all", or names between commas, to names in the table's order. kUsage lists them.
-Result<std::vector<std::string>> ParseEqualizers(std::string_view text);
-std::string EqualizerNames(const std::vector<std::string>& methods);   // the other way
+std::vector<std::string_view> EqualizerNames();   // in the table's order
 std::string FoldNames(uint8_t folds);   // "" for none
 
 }  // namespace hasten::calib

@@ -7,7 +7,9 @@
 #include "calib/data/text_file.h"
 #include "calib/equalize/equalize.h"
 #include "calib/gate/toml_reader.h"
+#include "calib/calibrate/chain.h"
 #include "calib/recipe/efforts.h"
+#include "calib/recipe/name_list.h"
 
 namespace hasten::calib {
 namespace {
@@ -52,6 +54,15 @@ void ReadResidual(TomlReader& reader, std::optional<bool>& out) {
   if (reader.Has("activation_residual")) out = residual;
 }
 
+void ReadNames(TomlReader& reader, std::string_view key, std::span<const std::string_view> known, std::optional<std::vector<std::string>>& out) {
+  std::string text;
+  reader.Text(key, text);
+  if (!reader.Has(key)) return;
+  Result<std::vector<std::string>> names = ParseNameList(reader.Path(key), text, known);
+  if (!names.ok()) return reader.Fail(names.status());
+  out = *std::move(names);
+}
+
 Status ReadCalibration(const toml::table& table, const std::string& folder, Calibrated& c) {
   TomlReader reader(table, "calibration");
   reader.Text("text", c.text);
@@ -65,13 +76,8 @@ Status ReadCalibration(const toml::table& table, const std::string& folder, Cali
     reader.Integer(key, n, 0, int64_t{1} << 20);
     if (reader.Has(key)) *steps = n;
   }
-  std::string methods;
-  reader.Text("equalize", methods);
-  if (reader.Has("equalize")) {
-    Result<std::vector<std::string>> parsed = ParseEqualizers(methods);
-    if (!parsed.ok()) reader.Fail(UsageError(reader.Path("equalize"), ": ", parsed.status().message()));
-    else c.equalize = *std::move(parsed);
-  }
+  ReadNames(reader, "equalize", EqualizerNames(), c.equalize);
+  ReadNames(reader, "chain", ChainSteps(), c.chain);
   if (!c.text.empty() && !c.text.starts_with("/") && !folder.empty()) c.text = (std::filesystem::path(folder) / c.text).string();
   return reader.Finish();
 }
@@ -150,7 +156,8 @@ Recipe Resolved(Recipe r) {
     r.calibration->samples = r.calibration->samples.value_or((*effort)->samples);
     r.calibration->round_steps = r.calibration->round_steps.value_or((*effort)->round_steps);
     r.calibration->distill_steps = r.calibration->distill_steps.value_or((*effort)->distill_steps);
-    if (!r.calibration->equalize) r.calibration->equalize = *ParseEqualizers((*effort)->equalize);   // a row of the table
+    if (!r.calibration->equalize) r.calibration->equalize = *ParseNameList("equalize", (*effort)->equalize, EqualizerNames());   // a row of the table
+    if (!r.calibration->chain) r.calibration->chain = *ParseNameList("chain", "all", ChainSteps());
   }
   return r;
 }
@@ -218,7 +225,8 @@ std::string WriteRecipe(const Recipe& r) {
     out += Line("context", StrCat(c->context));
     if (c->round_steps) out += Line("round_steps", StrCat(*c->round_steps));
     if (c->distill_steps) out += Line("distill_steps", StrCat(*c->distill_steps));
-    if (c->equalize) out += Line("equalize", Quoted(EqualizerNames(*c->equalize)));
+    if (c->equalize) out += Line("equalize", Quoted(NameList(*c->equalize)));
+    if (c->chain) out += Line("chain", Quoted(NameList(*c->chain)));
   }
   for (const plan::SchemeRule& rule : r.rules) {
     out += "\n[[tensor]]\n" + Line("name", Quoted(rule.tensor));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ struct Calibrated {
   std::optional<int64_t> round_steps;     // of calib/grad/sign_round.h, for each block; default: the effort's
   std::optional<int64_t> distill_steps;   // of calib/grad/distill.h, after the codes are chosen; default: the effort's
   std::optional<std::vector<std::string>> equalize;   // methods of calib/equalize, before all that; default: the effort's
+  std::optional<std::vector<std::string>> chain;      // steps of calib/calibrate/chain.def beside GPTQ; default: all
   bool operator==(const Calibrated&) const = default;
 };
 
@@ -56,5 +58,7 @@ Result<Recipe> ParseRecipe(std::string_view text, const std::string& folder);
 Result<Recipe> ReadRecipe(const std::string& path);
 // The same text for the same recipe; ParseRecipe gives it back.
 std::string WriteRecipe(const Recipe& recipe);
+// What of a resolved one a reader wants to see at a glance.
+std::map<std::string, std::string> InShort(const Recipe& recipe);
 
 }  // namespace hasten::calib

@@ -1,6 +1,7 @@
 // Equalization of whole models: the function stays, the weights are the same with any
 // number of threads, and a plan made again has the same layout.
 #include "calib/equalize/equalize.h"
+#include "calib/recipe/name_list.h"
 
 #include <algorithm>
 #include <cmath>
@@ -121,12 +122,12 @@ TEST(Equalize, StopsWhenItIsTold) {
 }
 
 TEST(Equalize, MethodsByName) {
-  EXPECT_THAT(*ParseEqualizers("all"), ::testing::ElementsAre("rotate", "permute", "smooth"));
-  EXPECT_THAT(*ParseEqualizers("smooth,permute"), ::testing::ElementsAre("permute", "smooth"));
-  EXPECT_THAT(*ParseEqualizers("none"), ::testing::IsEmpty());
-  EXPECT_EQ(EqualizerNames(*ParseEqualizers("smooth,permute")), "permute,smooth");
+  EXPECT_THAT(*ParseNameList("equalize", "all", EqualizerNames()), ::testing::ElementsAre("rotate", "permute", "smooth"));
+  EXPECT_THAT(*ParseNameList("equalize", "smooth,permute", EqualizerNames()), ::testing::ElementsAre("permute", "smooth"));
+  EXPECT_THAT(*ParseNameList("equalize", "none", EqualizerNames()), ::testing::IsEmpty());
+  EXPECT_EQ(NameList(*ParseNameList("equalize", "smooth,permute", EqualizerNames())), "permute,smooth");
   for (const char* wrong : {"", "smoth", "smooth,", "none,smooth", "all,rotate"}) {
-    const auto parsed = ParseEqualizers(wrong);
+    const auto parsed = ParseNameList("equalize", wrong, EqualizerNames());
     ASSERT_FALSE(parsed.ok()) << wrong;
     EXPECT_EQ(parsed.status().code(), Code::kUsage);
     EXPECT_THAT(std::string(parsed.status().message()), HasSubstr("none, all, rotate, permute, smooth"));

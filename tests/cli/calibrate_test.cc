@@ -103,6 +103,21 @@ TEST(Calibrate, EqualizationIsTheSameWithAnyNumberOfThreadsAndByTheArtifactsReci
   EXPECT_THAT(recipes.err, HasSubstr("calibration.equalize"));
 }
 
+TEST(Calibrate, StepsOfTheChainAreLeftOutOneByOne) {
+  const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
+  std::vector<std::string> made;
+  for (const std::string steps : {"all", "gptaq,stream", "gptaq", "descent", "none"}) {
+    ASSERT_EQ(Compile(folder + "/" + steps + ".hst", text, {"--chain", steps}).status, 0);
+    const std::string codes = nlohmann::json::parse(RunHasten({"inspect", folder + "/" + steps + ".hst", "--json"}).out)["tensors"].dump();   // with errors
+    EXPECT_EQ(std::count(made.begin(), made.end(), codes), 0) << steps;
+    made.push_back(codes);
+  }
+  EXPECT_THAT(RunHasten({"inspect", folder + "/gptaq.hst", "--recipe"}).out, HasSubstr("chain = \"gptaq\""));
+  const Outcome wrong = Compile(folder + "/wrong.hst", text, {"--chain", "gptq"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("none, all, gptaq, stream, descent"));
+}
+
 TEST(Calibrate, LearnedRoundingChangesValuesAndTheSameWithAnyNumberOfThreads) {
   const std::string folder = FreshFolder(), text = Write(folder + "/a.txt", Text());
   ASSERT_EQ(Compile(folder + "/plain.hst", text, {"--distill-steps", "0"}).status, 0);

@@ -15,14 +15,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 import quantization  # noqa: E402
 
-FIGURES = {"compile": {"artifact_bytes": 77_900_000}, "cost": {"seconds": 61.4, "cpu_seconds": 100.0},
+FIGURES = {"compile": {"artifact_bytes": 77_900_000}, "cost": {"seconds": 61.4, "cpu_seconds": 100.0, "peak_mb": 1234.5},
            "eval": {"kld_mean": 0.1012, "top1_agreement": 0.8, "perplexity_ratio": 1.1}}
 
 
 class Table(unittest.TestCase):
     def test_goals(self):
         lines = quantization.table([("a", 0.11, FIGURES), ("b", 0.1, FIGURES), ("c", None, FIGURES), ("d", 0.1, None)])
-        self.assertEqual(lines[2], "| a | ≤ 0.11 | 0.1012 | met | 77.90 M | 0.800 | 1.100 | 61 s | 100 s |")
+        self.assertEqual(lines[2], "| a | ≤ 0.11 | 0.1012 | met | 77.90 M | 0.800 | 1.100 | 61 s | 100 s | 1.23 GB |")
         self.assertIn("| missed |", lines[3])
         self.assertEqual(len(lines), 5)
 

@@ -1,0 +1,25 @@
+#include "calib/recipe/name_list.h"
+#include "calib/recipe/recipe.h"
+
+namespace hasten::calib {
+
+std::map<std::string, std::string> InShort(const Recipe& recipe) {
+  std::map<std::string, std::string> facts = {{"weights", std::string(GetScheme(recipe.weights).name)},
+                                              {"head", std::string(GetScheme(*recipe.head).name)},
+                                              {"embed", std::string(GetScheme(*recipe.embed).name)},
+                                              {"kv", std::string(KvName(*recipe.kv))},
+                                              {"quantizer", recipe.calibration ? "gptq" : "round-to-nearest"}};
+  if (const std::optional<Calibrated>& c = recipe.calibration) {
+    facts["calibration.samples"] = StrCat(c->samples.value());
+    facts["calibration.context"] = StrCat(c->context);
+    facts["calibration.chain"] = NameList(*c->chain);
+    if (!c->equalize->empty()) facts["calibration.equalize"] = NameList(*c->equalize);
+    if (*c->round_steps) facts["calibration.round_steps"] = StrCat(*c->round_steps);
+    if (*c->distill_steps) facts["calibration.distill_steps"] = StrCat(*c->distill_steps);
+  }
+  if (!recipe.rules.empty()) facts["rules"] = StrCat(recipe.rules.size());
+  for (const std::string& pass : recipe.disable_passes) facts.emplace("disable-pass." + pass, std::string(1, '1'));
+  return facts;
+}
+
+}  // namespace hasten::calib
