@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 namespace hasten::calib {
 namespace {
@@ -24,6 +25,12 @@ int OpenUnnamedFile(const std::string& folder) {
   const int named = mkostemp(name.data(), O_CLOEXEC);
   if (named >= 0) unlink(name.c_str());
   return named;
+}
+
+std::string TemporaryFolder(const std::string& output) {
+  const char* tmp = std::getenv("TMPDIR");
+  const std::string beside = std::filesystem::path(output).parent_path().string();
+  return tmp && *tmp ? tmp : beside.empty() ? "." : beside;
 }
 
 Result<std::unique_ptr<Spill>> Spill::Create(const std::string& folder) {

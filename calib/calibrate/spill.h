@@ -14,6 +14,8 @@ namespace hasten::calib {
 
 // Descriptor of a new file in `folder` that has no name; -1 and errno when there is none.
 int OpenUnnamedFile(const std::string& folder);
+// Where the user says that there is room (TMPDIR), else beside the output.
+std::string TemporaryFolder(const std::string& output);
 
 class Spill {
  public:

@@ -1,7 +1,6 @@
 #include "calib/compile/driver.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <span>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "calib/allocate/knapsack.h"
 #include "calib/calibrate/calibrate.h"
 #include "calib/calibrate/chain.h"
+#include "calib/calibrate/spill.h"
 #include "calib/calibrate/text.h"
 #include "calib/compile/companions.h"
 #include "calib/compile/generation.h"
@@ -130,13 +130,6 @@ class Compilation {
     return sha.Finish();
   }
 
-  // Values of samples go where the user says that there is room, else beside the output.
-  std::string TemporaryFolder() const {
-    const char* tmp = std::getenv("TMPDIR");
-    const std::string beside = std::filesystem::path(o_.output).parent_path().string();
-    return tmp && *tmp ? tmp : beside.empty() ? "." : beside;
-  }
-
   Result<Trained> CalibratedValues(const plan::ProgramPlan& plan, ThreadPool& pool) {
     Trained values;
     if (!recipe_.calibration) return values;
@@ -144,7 +137,7 @@ class Compilation {
     CalibrateOptions options;
     options.update = o_.update;
     options.cancel = o_.cancel;
-    options.folder = TemporaryFolder();
+    options.folder = TemporaryFolder(o_.output);
     options.notes = &report_.passes.notes;
     KeepSteps(*recipe_.calibration->chain, options);
     options.descent.fractions = LearnsCodes(*recipe_.calibration);
@@ -162,7 +155,7 @@ class Compilation {
     HST_RETURN_IF_ERROR(Stage("equalize"));
     EqualizeOptions options;
     options.methods = *recipe_.calibration->equalize;
-    options.folder = TemporaryFolder();
+    options.folder = TemporaryFolder(o_.output);
     options.notes = &report_.passes.notes;
     options.update = o_.update;
     options.cancel = o_.cancel;
