@@ -1,7 +1,7 @@
 """Measures quantization: compiles a model for each row of a table, compares it with
 the original by `hasten eval`, and writes the tables of docs/quantization.md.
 
-    quantization.py --model MODEL --calibrate VALID.txt --text TEST.txt --results DIR [--background]
+    quantization.py --model MODEL --calibrate VALID.txt --text TEST.txt --results DIR [--table ablation] [--background]
 
 A row at a time; each row's figures are kept in DIR as soon as they are known, by all
 that shapes them (options, hasten's binary, texts), so that a run that was killed goes
@@ -23,15 +23,15 @@ import time
 GOALS = [(78, 0.11, []), (91.7, 0.050, []), (105.5, 0.020, ["--activation-group", "32"]), (138, 0.0040, ["--activation-group", "32"]),
          (138, 0.0040, ["--activation-group", "32", "--activation-residual", "*"])]
 # What each method is worth: a row's name and its options, all beside ABLATED.
-ABLATED = ["--weights", "int4:64", "--calibrate", "{calibrate}", "--samples", "32", "--distill-steps", "0", "--round-steps", "0", "--equalize", "none", "--chain"]
+ABLATED = ["--weights", "int4:64", "--calibrate", "{calibrate}", "--samples", "{samples}", "--context", "{context}", "--chain"]
 ABLATION = [("int4:64, round to nearest", ["--weights", "int4:64"])] + [(f"int4:64, {name}", [*ABLATED, *options]) for name, options in [
     ("GPTQ", ["none"]), ("+ inputs of the quantized model (GPTAQ)", ["gptaq"]), ("+ the stream's error", ["gptaq,stream"]), ("+ descent: the chain", ["all"]),
     ("the chain, permuted", ["all", "--equalize", "permute"]), ("the chain, turned", ["all", "--equalize", "rotate"]),
-    ("the chain, distilled", ["all", "--distill-steps", "20"]), ("the chain, SignRound", ["all", "--round-steps", "20"])]] + [
+    ("the chain, distilled", ["all", "--distill-steps", "{steps}"]), ("the chain, SignRound", ["all", "--round-steps", "{steps}"])]] + [
     ("int8:64, round to nearest", ["--weights", "int8:64"]), ("int8:64, residuals", ["--weights", "int8:64", "--activation-residual", "*"]),
-    ("int8:64, smoothed, GPTQ", ["--weights", "int8:64", "--calibrate", "{calibrate}", "--effort", "fast", "--chain", "none"]),
-    ("int8:64, smoothed, the chain", ["--weights", "int8:64", "--calibrate", "{calibrate}", "--effort", "fast"])]
-BEGIN, END = "<!-- bench/quantization.py writes from here", "<!-- to here -->"
+    ("int8:64, the chain", ["--weights", "int8:64", *ABLATED[2:], "all", "--equalize", "none"]),
+    ("int8:64, the chain, smoothed", ["--weights", "int8:64", *ABLATED[2:], "all", "--equalize", "smooth"])]
+BEGIN, END = "<!-- bench/quantization.py writes the {} from here", "<!-- to here -->"
 
 
 def digest(path):
@@ -44,6 +44,8 @@ def digest(path):
 
 def rows_of(args):
     """Name, goal or None, options of compile."""
+    if args.table == "ablation":
+        return [(name, None, options) for name, options in ABLATION]
     rows = []
     for budget, goal, more in GOALS:
         if args.budgets and budget not in args.budgets:
@@ -54,7 +56,7 @@ def rows_of(args):
     for budget in args.budgets or []:
         if all(budget != known for known, _, _ in GOALS):
             rows += [(f"≤ {budget} M, {e}", None, ["--calibrate", "{calibrate}", "--budget-mb", str(budget), "--effort", e]) for e in args.efforts]
-    return rows + ([] if args.no_ablation else [(name, None, options) for name, options in ABLATION])
+    return rows
 
 
 def run(command):
@@ -78,7 +80,7 @@ def measure(args, identity, options):
     if kept.exists():
         return json.loads(kept.read_text())
     artifact = args.results / f"{key}.hst"
-    out, cost = run([args.hasten, "compile", args.model, "-o", artifact, "--json", *[o.format(calibrate=args.calibrate) for o in options]])
+    out, cost = run([args.hasten, "compile", args.model, "-o", artifact, "--json", *options])
     figures = {"compile": json.loads(out), "cost": cost}
     out, _ = run([args.hasten, "eval", "--reference", args.model, "--candidate", artifact, "--text", args.text, "--context", args.context,
                   "--chunks", args.chunks, "--cache", args.results / "logits", "--json"])
@@ -105,9 +107,11 @@ def table(rows):
 
 def render(page, args, rows):
     """The page with what lies between the marks replaced."""
-    begin, end = page.find(BEGIN), page.find(END)
+    mark = BEGIN.format(args.table)
+    begin = page.find(mark)
+    end = page.find(END, begin)
     if begin < 0 or end < begin:
-        sys.exit(f"{args.output}: has no '{BEGIN} …' before '{END}'")
+        sys.exit(f"{args.output}: has no '{mark} …' before '{END}'")
     head = page[begin:page.find("\n", begin)]
     text = f"{args.name}, {args.chunks} chunks of {args.context} tokens, the second half of each scored; time of compiling, on {os.cpu_count()} cores that others may have used too."
     return page[:begin] + "\n".join([head, "", text, "", *table(rows), "", ""]) + page[end:]
@@ -135,7 +139,9 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=root / "docs/quantization.md")
     parser.add_argument("--efforts", nargs="+", default=["fast", "standard"], choices=["fast", "standard", "max"])
     parser.add_argument("--budgets", nargs="+", type=float, help="only these, goals or not")
-    parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument("--table", default="goals", choices=["goals", "ablation"], help="the goals, or what each method is worth")
+    parser.add_argument("--samples", type=int, default=32, help="of calibration, in the ablation")
+    parser.add_argument("--steps", type=int, default=20, help="of what learns, in the ablation")
     parser.add_argument("--background", action="store_true")
     args = parser.parse_args()
     args.results.mkdir(parents=True, exist_ok=True)
@@ -144,7 +150,8 @@ def main():
     if args.background:
         return in_background(args)
     identity = [digest(args.hasten), digest(args.calibrate), digest(args.text), str(args.model.resolve()), args.context, args.chunks]
-    rows = [(name, goal, None, options) for name, goal, options in rows_of(args)]
+    values = {"calibrate": args.calibrate, "samples": args.samples, "context": args.context, "steps": args.steps}
+    rows = [(name, goal, None, [o.format(**values) for o in options]) for name, goal, options in rows_of(args)]
     for i, (name, goal, _, options) in enumerate(rows):
         rows[i] = (name, goal, measure(args, identity, options), options)
         print(name, rows[i][2]["eval"]["kld_mean"], flush=True)

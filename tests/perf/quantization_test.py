@@ -32,11 +32,11 @@ class Whole(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             page = folder / "page.md"
-            page.write_text("before\n" + quantization.BEGIN + " -->\nold\n" + quantization.END + "\nafter\n")
+            page.write_text("before\n" + quantization.BEGIN.format("goals") + " -->\nold\n" + quantization.END + "\nafter\n")
             text = folder / "text.txt"
             text.write_text(" ".join(f"line {i * 7919 % 1009} of a text that says little." for i in range(900)))
             command = [sys.executable, "-B", ROOT / "bench/quantization.py", "--hasten", HASTEN, "--model", pathlib.Path(MODELS) / "good", "--calibrate", text,
-                       "--text", text, "--context", "64", "--chunks", "4", "--results", folder / "results", "--output", page, "--efforts", "fast", "--no-ablation"]
+                       "--text", text, "--context", "64", "--chunks", "4", "--results", folder / "results", "--output", page, "--efforts", "fast"]
             subprocess.run([*command, "--budgets", "0.14"], check=True, capture_output=True)
             first = sorted((folder / "results").glob("*.json"))
             self.assertEqual(len(first), 1)
