@@ -20,8 +20,8 @@ Status IoError(const std::string& path, const char* what) {
   return ResourceError(path, ": ", what, ": ", std::strerror(errno));
 }
 
-template <class T>
-std::span<const std::byte> Bytes(const std::vector<T>& v) {
+template <class Vector>
+std::span<const std::byte> Bytes(const Vector& v) {
   return std::as_bytes(std::span(v));
 }
 
@@ -70,13 +70,16 @@ bool ReadRecord(int file, const plan::ProgramPlan& plan, bool fractions, std::ve
 
 }  // namespace
 
-Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan, bool fractions) {
+Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan, bool fractions,
+                                                     std::pmr::memory_resource* memory) {
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (file < 0) return IoError(path, "cannot open the calibration's checkpoint");
   std::unique_ptr<Checkpoint> checkpoint(new Checkpoint(path, file));
   if (flock(file, LOCK_EX | LOCK_NB) != 0)
     return ResourceError(path, ": another compilation to the same output is running");
-  checkpoint->found_.resize(plan.tensors.size());
+  checkpoint->found_.reserve(plan.tensors.size());   // assigned to, a vector keeps its memory
+  for (size_t i = 0; i < plan.tensors.size(); ++i)
+    checkpoint->found_.push_back({.codes = std::pmr::vector<int8_t>(memory), .fraction = std::pmr::vector<int16_t>(memory)});
   char magic[sizeof kMagic];
   Sha256Digest found;
   if (!ReadAll(file, magic, sizeof magic) || std::memcmp(magic, kMagic, sizeof magic) != 0 ||

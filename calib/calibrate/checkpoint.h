@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <memory_resource>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,13 +21,16 @@ class Checkpoint {
  public:
   // Opens or makes `path`, locked against other processes, and reads what it has under
   // this key, a digest of all that the codes depend on. `fractions`: whether the codes come
-  // with them. kResource when it cannot be written or is in use.
-  static Result<std::unique_ptr<Checkpoint>> Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan, bool fractions);
+  // with them; `memory`: for what of them is as large as the weights. kResource when it
+  // cannot be written or is in use.
+  static Result<std::unique_ptr<Checkpoint>> Open(const std::string& path, const Sha256Digest& key, const plan::ProgramPlan& plan, bool fractions,
+                                                  std::pmr::memory_resource* memory = std::pmr::get_default_resource());
   ~Checkpoint();
   Checkpoint(const Checkpoint&) = delete;
   Checkpoint& operator=(const Checkpoint&) = delete;
 
-  // For each of the plan's tensors the codes that were found, or none. Once: they are large.
+  // For each of the plan's tensors the codes that were found, or none, in that memory.
+  // Once: they are large.
   std::vector<passes::OwnedCodes> TakeFound() { return std::move(found_); }
   // The codes of a tensor, on disk when it returns.
   Status Append(size_t tensor, const passes::OwnedCodes& codes);

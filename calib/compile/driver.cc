@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "calib/allocate/knapsack.h"
 #include "calib/calibrate/calibrate.h"
 #include "calib/calibrate/chain.h"
+#include "calib/calibrate/mapped_memory.h"
 #include "calib/calibrate/spill.h"
 #include "calib/calibrate/text.h"
 #include "calib/compile/companions.h"
@@ -141,7 +143,8 @@ class Compilation {
     options.notes = &report_.passes.notes;
     KeepSteps(*recipe_.calibration->chain, options);
     options.descent.fractions = LearnsCodes(*recipe_.calibration);
-    HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan, options.descent.fractions));
+    HST_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(o_.output + ".calibration", CheckpointKey(DigestInputs(), plan, text_.samples, options), plan,
+                                                        options.descent.fractions, &codes_memory_.emplace(options.folder)));
     options.checkpoint = checkpoint_.get();
     HST_ASSIGN_OR_RETURN(values.codes, Calibrate(*model_.graph, plan, text_.samples, options, pool));
     const auto stage = [this](std::string_view name) { return Stage(name); };
@@ -177,18 +180,6 @@ class Compilation {
     return {};
   }
 
-  plan::PlanOptions PlanOptionsOf(const Recipe& recipe) const {
-    plan::PlanOptions options;
-    options.weights = recipe.weights;
-    options.head = *recipe.head;
-    options.embed = *recipe.embed;
-    options.kv = *recipe.kv;
-    options.activation_group = recipe.activation_group;
-    options.rules = recipe.rules;
-    options.max_positions = static_cast<int64_t>(std::min(generation_.max_positions, uint64_t{1} << 40));
-    return options;
-  }
-
   Result<BudgetOptions> BudgetOptionsOf() const {
     HST_ASSIGN_OR_RETURN(const Effort* effort, FindEffort(recipe_.effort));
     return BudgetOptions{effort, o_.sensitivity, o_.update, o_.cancel};
@@ -208,7 +199,7 @@ class Compilation {
   // Of the file that the recipe would give, to the byte.
   Result<uint64_t> ArtifactBytes(const Recipe& recipe) const {
     const std::unique_ptr<ir::Graph> graph = model_.graph->Clone();
-    const plan::PlanOptions options = PlanOptionsOf(recipe);
+    const plan::PlanOptions options = PlanOptionsOf(recipe, generation_.max_positions);
     HST_RETURN_IF_ERROR(plan::SplitLinears(*graph, options));
     HST_ASSIGN_OR_RETURN(const plan::ProgramPlan plan, plan::MakePlan(*graph, options));
     Provenance provenance = MakeProvenance(recipe);
@@ -221,7 +212,7 @@ class Compilation {
   }
 
   Status Write() {
-    const plan::PlanOptions options = PlanOptionsOf(recipe_);
+    const plan::PlanOptions options = PlanOptionsOf(recipe_, generation_.max_positions);
     HST_RETURN_IF_ERROR(plan::SplitLinears(*model_.graph, options));
     HST_ASSIGN_OR_RETURN(plan::ProgramPlan plan, plan::MakePlan(*model_.graph, options));
     HST_RETURN_IF_ERROR(EqualizeChannels(options, &plan));
@@ -279,6 +270,7 @@ class Compilation {
   CompileReport& report_;
   Recipe& recipe_;
   std::unique_ptr<ArtifactWriter> writer_;
+  std::optional<MappedMemory> codes_memory_;   // outlives all codes
   std::unique_ptr<Checkpoint> checkpoint_;
   ImportedModel model_;
   Companions companions_;

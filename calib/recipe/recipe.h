@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "compiler/plan/rules.h"
+#include "compiler/plan/plan.h"
 #include "runtime/base/status.h"
 #include "runtime/kernels/attention/contract.h"
 #include "runtime/quant/scheme.h"
@@ -51,6 +51,9 @@ Result<KvType> ParseKv(std::string_view name);   // kUsage, lists the names
 
 // Heads, caches and the like that the recipe leaves open, as they will be.
 Recipe Resolved(Recipe recipe);
+
+// What the plan asks of a resolved one. `max_positions`: the model's, 0 for unknown.
+plan::PlanOptions PlanOptionsOf(const Recipe& recipe, uint64_t max_positions);
 
 // kUsage names the line and key; for a key that there is not, the nearest that
 // there is. `folder`: that of the file, which paths are relative to.

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <vector>
 
@@ -13,14 +14,15 @@
 
 namespace hasten::passes {
 
-// A matrix in codes, as `Codes` describes it, with storage.
+// A matrix in codes, as `Codes` describes it, with storage; what is as large as the matrix
+// may be given memory of its own.
 struct OwnedCodes {
-  std::vector<int8_t> codes;
+  std::pmr::vector<int8_t> codes;
   std::vector<float> scale;
   std::vector<uint8_t> zero;
   // Where each weight's own optimum lies from its code, in 2^-15 of a code, at most half
   // a code away: what learned rounding begins with. Empty: not known.
-  std::vector<int16_t> fraction;
+  std::pmr::vector<int16_t> fraction;
   double error = 0;   // of calibrated ones: relative squared error of the outputs
   Codes View() const { return {codes, scale, zero}; }
 };

@@ -1,3 +1,6 @@
+// What others read of a resolved recipe.
+#include <algorithm>
+
 #include "calib/recipe/name_list.h"
 #include "calib/recipe/recipe.h"
 
@@ -20,6 +23,18 @@ std::map<std::string, std::string> InShort(const Recipe& recipe) {
   if (!recipe.rules.empty()) facts["rules"] = StrCat(recipe.rules.size());
   for (const std::string& pass : recipe.disable_passes) facts.emplace("disable-pass." + pass, std::string(1, '1'));
   return facts;
+}
+
+plan::PlanOptions PlanOptionsOf(const Recipe& recipe, uint64_t max_positions) {
+  plan::PlanOptions options;
+  options.weights = recipe.weights;
+  options.head = *recipe.head;
+  options.embed = *recipe.embed;
+  options.kv = *recipe.kv;
+  options.activation_group = recipe.activation_group;
+  options.rules = recipe.rules;
+  options.max_positions = static_cast<int64_t>(std::min(max_positions, uint64_t{1} << 40));
+  return options;
 }
 
 }  // namespace hasten::calib
