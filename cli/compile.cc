@@ -23,7 +23,7 @@ struct CompileCommand {
   std::string model, output, calibrate, recipe, equalize, chain;
   std::vector<std::string> activation_residual;
   int64_t samples = 0, context = 512, round_steps = -1, distill_steps = -1, activation_group = 64;
-  double budget_mb = 0;
+  double budget_mb = 0, target_kld = 0;
   std::string effort = "standard";
   PrecisionOptions precision;
   int threads = 0;
@@ -61,6 +61,7 @@ Result<calib::Recipe> RecipeOf(const CompileCommand& c) {
   recipe.tokenizer = !c.no_tokenizer;
   recipe.disable_passes = c.passes.disable;
   recipe.effort = c.effort;
+  if (c.target_kld > 0) recipe.target_kld = c.target_kld;
   if (c.budget_mb > 0) recipe.budget = static_cast<uint64_t>(c.budget_mb * 1e6);
   if (!c.calibrate.empty()) {
     HST_ASSIGN_OR_RETURN(recipe.calibration, CalibrationOf(c));
@@ -155,13 +156,15 @@ Action AddCompile(CLI::App& app) {
       ->type_name("EFFORT")->needs(calibrate);
   CLI::Option* budget = app.add_option("--budget-mb", c->budget_mb, "Bytes of the artifact, in millions: chooses a scheme for every tensor")
                             ->check(CLI::Range(1e-3, 1e9))->type_name("N")->needs(calibrate);
-  for (const char* name : {"--weights", "--head", "--embed"}) budget->excludes(app.get_option(name));
+  CLI::Option* target = app.add_option("--target-kld", c->target_kld, "In place of a budget: the least bytes whose predicted divergence, before calibration, is at most this")
+                            ->check(CLI::Range(1e-9, 1e3))->type_name("NATS")->needs(calibrate)->excludes(budget);
+  for (const char* name : {"--weights", "--head", "--embed"}) budget->excludes(app.get_option(name)), target->excludes(app.get_option(name));
   app.add_flag("--no-tokenizer", c->no_tokenizer, "Leave the tokenizer out; the artifact takes token ids only");
   app.add_option("--threads", c->threads, "Threads [one a core]; the bytes of the result do not depend on it")
       ->check(CLI::Range(1, 256))->type_name("N");
   app.add_flag("--json", c->json, "Print the report as JSON");
   AddPassOptions(app, c->passes);
-  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--round-steps", "--distill-steps", "--equalize", "--chain", "--effort", "--budget-mb", "--no-tokenizer", "--disable-pass"})
+  for (const char* name : {"--weights", "--head", "--embed", "--kv", "--activation-group", "--activation-residual", "--samples", "--context", "--round-steps", "--distill-steps", "--equalize", "--chain", "--effort", "--budget-mb", "--target-kld", "--no-tokenizer", "--disable-pass"})
     recipe->excludes(app.get_option(name));
   app.footer("\nExample:\n  hasten compile models/smollm2 -o smollm2.hst --weights int4:64 --kv int8");
   return [c](const Context& context) { return Run(*c, context); };

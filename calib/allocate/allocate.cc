@@ -86,6 +86,26 @@ Result<std::vector<size_t>> Allocate(const Recipe& base, std::span<const Item> i
   return best;
 }
 
+Result<std::vector<size_t>> AllocateForKld(std::span<const Item> items, double kld) {
+  std::vector<size_t> best;
+  for (const Item& item : items) {
+    const auto least = std::min_element(item.choices.begin(), item.choices.end(), [](const Choice& a, const Choice& b) { return a.kld < b.kld; });
+    best.push_back(static_cast<size_t>(least - item.choices.begin()));
+  }
+  if (const double predicted = PredictedKld(items, best); predicted > kld)
+    return UsageError("a divergence of ", kld, ": the most precise schemes are predicted ", predicted, ", before calibration");
+  uint64_t least = LeastBytes(items), most = BytesOf(items, best);   // the bytes that do lie in (least, most]
+  if (PredictedKld(items, std::vector<size_t>(items.size(), 0)) <= kld) return std::vector<size_t>(items.size(), 0);
+  for (const uint64_t step = most >> 16; most - least > std::max<uint64_t>(1, step);) {
+    const uint64_t middle = least + (most - least) / 2;
+    std::optional<std::vector<size_t>> chosen = Knapsack(items, middle);
+    const bool enough = chosen && PredictedKld(items, *chosen) <= kld;
+    (enough ? most : least) = middle;
+    if (enough) best = *std::move(chosen);
+  }
+  return best;
+}
+
 Result<std::vector<size_t>> AllocateBest(const Recipe& base, std::span<const Item> items, uint64_t budget, const ArtifactSize& size, int64_t count,
                                          const MeasureChosen& measure) {
   std::vector<size_t> best;

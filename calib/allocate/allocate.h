@@ -21,7 +21,11 @@ using ArtifactSize = std::function<Result<uint64_t>(const Recipe&)>;
 // items, which are measured. kUsage when nothing fits, with the least that would.
 Result<std::vector<size_t>> Allocate(const Recipe& base, std::span<const Item> items, uint64_t budget, const ArtifactSize& size);
 
-// The same for several readings of the probes, `count` of them: as they are, and with
+// The least bytes whose predicted divergence is at most `kld`, to a 65,536th of the most.
+// kUsage when the best schemes are predicted more, with what they are.
+Result<std::vector<size_t>> AllocateForKld(std::span<const Item> items, double kld);
+
+// As Allocate, for several readings of the probes, `count` of them: as they are, and with
 // their range narrowed by a power, which trusts them less. The one whose whole
 // allocation measures best is kept; `measure` is not asked about a single one.
 using MeasureChosen = std::function<Result<double>(std::span<const size_t> chosen)>;

@@ -1,6 +1,7 @@
 #include "calib/allocate/budget.h"
 
 #include <memory>
+#include <utility>
 
 #include "calib/allocate/remeasure.h"
 
@@ -19,9 +20,15 @@ Result<std::vector<Item>> MeasureItems(ir::Graph& graph, const Chunks& samples, 
   return items;
 }
 
-Result<Recipe> SpendBudget(ir::Graph& graph, const Chunks& samples, const Recipe& base, uint64_t budget, const ArtifactSize& size,
+Result<Recipe> SpendBudget(ir::Graph& graph, const Chunks& samples, Recipe base, const ArtifactSize& size,
                            const BudgetOptions& options, ThreadPool& pool) {
+  const std::optional<uint64_t> budget = std::exchange(base.budget, std::nullopt);
+  const std::optional<double> target = std::exchange(base.target_kld, std::nullopt);
   HST_ASSIGN_OR_RETURN(const std::vector<Item> items, MeasureItems(graph, samples, options, pool));
+  if (target) {
+    HST_ASSIGN_OR_RETURN(const std::vector<size_t> chosen, AllocateForKld(items, *target));
+    return RecipeOf(base, items, chosen);
+  }
   const SensitivityOptions probes = ProbesOf(options);
   std::unique_ptr<Remeasure> remeasure;   // made when it is first asked
   const auto measure = [&](std::span<const size_t> chosen) -> Result<double> {
@@ -30,7 +37,7 @@ Result<Recipe> SpendBudget(ir::Graph& graph, const Chunks& samples, const Recipe
     }
     return remeasure->Of(chosen);
   };
-  HST_ASSIGN_OR_RETURN(const std::vector<size_t> chosen, AllocateBest(base, items, budget, size, options.effort->allocations, measure));
+  HST_ASSIGN_OR_RETURN(const std::vector<size_t> chosen, AllocateBest(base, items, *budget, size, options.effort->allocations, measure));
   return RecipeOf(base, items, chosen);
 }
 

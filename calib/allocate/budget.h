@@ -23,8 +23,9 @@ struct BudgetOptions {
 // The items of a graph and what each of their choices would cost.
 Result<std::vector<Item>> MeasureItems(ir::Graph& graph, const Chunks& samples, const BudgetOptions& options, ThreadPool& pool);
 
-// `base` with the schemes that spend `budget` bytes best. kUsage as Allocate.
-Result<Recipe> SpendBudget(ir::Graph& graph, const Chunks& samples, const Recipe& base, uint64_t budget, const ArtifactSize& size,
+// `base`, which has a budget or a target, with the schemes that spend the bytes best or keep
+// to the divergence in the least bytes, and neither. kUsage as Allocate and AllocateForKld.
+Result<Recipe> SpendBudget(ir::Graph& graph, const Chunks& samples, Recipe base, const ArtifactSize& size,
                            const BudgetOptions& options, ThreadPool& pool);
 
 }  // namespace hasten::calib

@@ -71,7 +71,8 @@ class Compilation {
  private:
   Status CheckRecipe() const {
     HST_RETURN_IF_ERROR(FindEffort(recipe_.effort).status());
-    if (!recipe_.budget) return {};
+    if (!ChoosesSchemes(recipe_)) return {};
+    if (recipe_.budget && recipe_.target_kld) return UsageError("a budget and a target for the divergence both choose the schemes; leave one of the two out");
     for (const plan::SchemeRule& rule : recipe_.rules)
       if (rule.scheme) return UsageError("[[tensor]] \"", rule.tensor, "\": a budget chooses the scheme of every tensor; leave out the budget, or the scheme");
     if (!recipe_.calibration) return UsageError("a budget is shared out by what each tensor costs on a text: give one by --calibrate");
@@ -187,11 +188,10 @@ class Compilation {
 
   // Turns a budget into schemes.
   Status Allocate() {
-    if (!recipe_.budget) return {};
+    if (!ChoosesSchemes(recipe_)) return {};
     HST_RETURN_IF_ERROR(Stage("allocate"));
-    const uint64_t budget = *std::exchange(recipe_.budget, std::nullopt);
     HST_ASSIGN_OR_RETURN(const BudgetOptions options, BudgetOptionsOf());
-    HST_ASSIGN_OR_RETURN(recipe_, SpendBudget(*model_.graph, text_.samples, recipe_, budget,
+    HST_ASSIGN_OR_RETURN(recipe_, SpendBudget(*model_.graph, text_.samples, recipe_,
                                               [this](const Recipe& recipe) { return ArtifactBytes(recipe); }, options, *pool_));
     return {};
   }

@@ -182,8 +182,11 @@ Result<Recipe> ParseRecipe(std::string_view text, const std::string& folder) {
   double budget_mb = 0;
   reader.Number("budget_mb", budget_mb, 1e-3, 1e9);
   if (budget_mb > 0) r.budget = static_cast<uint64_t>(budget_mb * 1e6);
+  double target_kld = 0;
+  reader.Number("target_kld", target_kld, 1e-9, 1e3);
+  if (target_kld > 0) r.target_kld = target_kld;
   for (const char* key : {"weights", "head", "embed"})
-    if (r.budget && reader.Has(key)) reader.Fail(UsageError(key, ": budget_mb chooses the scheme of every tensor; leave one of the two out"));
+    if (ChoosesSchemes(r) && reader.Has(key)) reader.Fail(UsageError(key, ": ", r.budget ? "budget_mb" : "target_kld", " chooses the scheme of every tensor; leave one of the two out"));
   if (const toml::array* names = reader.Array("disable_passes")) HST_RETURN_IF_ERROR(ReadPassNames(*names, r.disable_passes));
   if (const toml::table* table = reader.Table("calibration")) HST_RETURN_IF_ERROR(ReadCalibration(*table, folder, r.calibration.emplace()));
   if (const toml::array* rules = reader.Array("tensor"))
@@ -203,6 +206,8 @@ std::string WriteRecipe(const Recipe& r) {
   std::string out;
   if (r.budget) {
     out += Line("budget_mb", StrCat(*r.budget / 1000000, ".", std::to_string(1000000 + *r.budget % 1000000).substr(1)));
+  } else if (r.target_kld) {
+    out += Line("target_kld", StrCat(*r.target_kld));
   } else {
     out += SchemeLine("weights", r.weights);
     if (r.head) out += SchemeLine("head", *r.head);

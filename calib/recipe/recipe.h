@@ -40,9 +40,13 @@ struct Recipe {
   std::optional<Calibrated> calibration;   // absent: round to nearest
   std::string effort = "standard";  // a row of efforts.def
   std::optional<uint64_t> budget;   // bytes of the artifact: schemes are chosen, and what says others is refused
+  std::optional<double> target_kld; // in place of it: the predicted divergence, nats a token, that schemes keep to
   std::vector<plan::SchemeRule> rules;
   bool operator==(const Recipe&) const = default;
 };
+
+// Whether a budget or a target does.
+inline bool ChoosesSchemes(const Recipe& r) { return r.budget || r.target_kld; }
 
 Scheme DefaultHead(Scheme weights);
 KvType DefaultKv(Scheme weights);       // int8 for integer weights, else the weights' own type

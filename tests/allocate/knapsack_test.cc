@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "calib/allocate/allocate.h"
 #include "calib/stats/random.h"
 #include "gtest/gtest.h"
 
@@ -53,6 +54,30 @@ TEST(Knapsack, AtTheEdges) {
   ASSERT_TRUE(smallest.has_value());
   EXPECT_EQ(BytesOf(items, *smallest), least);
   EXPECT_EQ(Knapsack({}, 0), std::vector<size_t>());
+}
+
+double LeastBytesFor(const std::vector<Item>& items, double most, size_t i = 0, uint64_t bytes = 0, double kld = 0) {
+  if (kld > most) return std::numeric_limits<double>::infinity();
+  if (i == items.size()) return static_cast<double>(bytes);
+  double best = std::numeric_limits<double>::infinity();
+  for (const Choice& c : items[i].choices) best = std::min(best, LeastBytesFor(items, most, i + 1, bytes + c.bytes, kld + c.kld));
+  return best;
+}
+
+TEST(Knapsack, ATargetTakesTheLeastBytes) {
+  stats::Random random(8);
+  int within = 0;
+  for (int trial = 0; trial < 200; ++trial) {
+    const std::vector<Item> items = RandomItems(random, 1 + random.Below(7));
+    const double target = random.Unit() * 4;
+    const auto chosen = AllocateForKld(items, target);
+    ASSERT_EQ(chosen.ok(), LeastBytesFor(items, target) < std::numeric_limits<double>::infinity()) << trial;
+    if (!chosen.ok()) continue;
+    ++within;
+    EXPECT_LE(PredictedKld(items, *chosen), target);
+    EXPECT_EQ(static_cast<double>(BytesOf(items, *chosen)), LeastBytesFor(items, target)) << trial;
+  }
+  EXPECT_GT(within, 50);
 }
 
 // A large budget has cells of many bytes: never above it, and near the best.

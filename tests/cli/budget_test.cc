@@ -67,6 +67,29 @@ TEST(Budget, TheArtifactsRecipeMakesItWithoutMeasuring) {
   EXPECT_TRUE(Bytes(folder + "/c.hst") == first);
 }
 
+TEST(Budget, ATargetForTheDivergenceTakesTheBytesItNeeds) {
+  const std::string folder = FreshFolder();
+  WriteText(folder);
+  const auto with = [&](const std::string& target, const std::string& out) {
+    return RunHasten({"compile", Fixture("good"), "-o", folder + "/" + out, "--calibrate", folder + "/a.txt", "--target-kld", target, "--effort", "fast", "--samples", "4", "--context", "64"});
+  };
+  size_t last = 0;
+  for (const std::string target : {"10", "0.05", "0.006"}) {
+    const Outcome r = with(target, "t.hst");
+    ASSERT_EQ(r.status, 0) << target << r.err;
+    EXPECT_GT(Bytes(folder + "/t.hst").size(), last) << target;
+    last = Bytes(folder + "/t.hst").size();
+  }
+  EXPECT_THAT(RunHasten({"inspect", folder + "/t.hst", "--recipe"}).out, ::testing::Not(HasSubstr("target_kld")));
+  std::ofstream(folder + "/t.toml") << "target_kld = 0.006\neffort = \"fast\"\n[calibration]\ntext = \"a.txt\"\nsamples = 4\ncontext = 64\n";
+  ASSERT_EQ(RunHasten({"compile", Fixture("good"), "-o", folder + "/u.hst", "--recipe", folder + "/t.toml"}).status, 0);
+  EXPECT_TRUE(Bytes(folder + "/u.hst") == Bytes(folder + "/t.hst"));
+  const Outcome never = with("0.000000002", "never.hst");
+  EXPECT_EQ(never.status, 2);
+  EXPECT_THAT(never.err, HasSubstr("are predicted"));
+  EXPECT_EQ(Compile(folder, "good", "0.2", {"--target-kld", "1"}).status, 2);
+}
+
 TEST(Budget, SaysWhatIsWrong) {
   const std::string folder = FreshFolder();
   WriteText(folder);
