@@ -30,7 +30,7 @@ struct CalibrateOptions {
   passes::GptqOptions gptq;
   passes::DescentOptions descent;
   // The samples' values beyond these bytes lie in an unnamed file of the folder.
-  uint64_t resident_bytes = uint64_t{384} << 20;
+  uint64_t resident_bytes = uint64_t{192} << 20;
   std::string folder = ".";
   std::vector<std::string>* notes = nullptr;   // what the samples do not reach, a line a weight; may be null
   Checkpoint* checkpoint = nullptr;   // what it has is not done again; may be null

@@ -20,6 +20,17 @@ Result<std::unique_ptr<Walk>> Walk::Create(ir::Graph& graph, const Chunks& sampl
   return walk;
 }
 
+namespace {
+
+// Freed pieces to the system: else hundreds of megabytes of them stay in the threads' arenas.
+void GiveBack() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+}  // namespace
+
 Walk::Walk(ir::Graph& graph, const WalkOptions& options, ThreadPool& pool) : graph_(graph), o_(options), pool_(pool) {
   for (const auto& node : graph.nodes()) {
     const size_t at = order_.size();
@@ -40,9 +51,7 @@ Walk::Walk(ir::Graph& graph, const WalkOptions& options, ThreadPool& pool) : gra
 Walk::~Walk() {
   samples_.clear();
   interpreters_.clear();
-#ifdef __GLIBC__
-  malloc_trim(0);   // else hundreds of megabytes in small pieces stay beside the stages that follow
-#endif
+  GiveBack();
 }
 
 Status Walk::Begin(const Chunks& samples) {
@@ -77,6 +86,7 @@ Status Walk::AdvanceTo(const Node& stop, const EvalRounded& rounded) {
   }));
   next_ = end;
   std::swap(current_, coming_);
+  GiveBack();
   return coming_->Clear();
 }
 

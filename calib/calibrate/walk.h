@@ -28,7 +28,7 @@ using EvalRounded =
 
 struct WalkOptions {
   std::vector<Way> ways;
-  uint64_t resident_bytes = uint64_t{384} << 20;   // of the samples' values; the rest is on disk
+  uint64_t resident_bytes = uint64_t{192} << 20;   // of the samples' values; the rest is on disk
   std::string folder = ".";                        // where to
   const std::atomic<bool>* cancel = nullptr;
 };
