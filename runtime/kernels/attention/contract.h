@@ -46,12 +46,37 @@ struct SequenceView {
   std::byte* const* pages = nullptr;  // this layer's pages, position p in page p / kKvPageTokens
 };
 
+// The same for a device, whose memory the arrays are in; all layers share them.
+struct PagedSequence {
+  int32_t row, rows, past;
+  int32_t first_block;     // position p is in block blocks[first_block + p / kKvPageTokens]
+};
+// Query rows of one sequence that a device kernel takes together (attention/cuda/plan.h).
+struct PagedTile {
+  int32_t sequence, first, rows;   // rows [first, first + rows) of the sequence's step
+};
+struct PagedStep {
+  const PagedSequence* sequences = nullptr;
+  const int32_t* row_sequence = nullptr;   // [rows]: which sequence each token row belongs to
+  const int32_t* blocks = nullptr;
+  const PagedTile* tiles = nullptr;
+  int64_t rows = 0, tile_count = 0;
+  int64_t most_keys = 0;    // no sequence has more, its new tokens included
+};
+// One layer's cache on a device: its page of block b begins at base + b * block_bytes.
+struct PagedCache {
+  std::byte* base = nullptr;
+  int64_t block_bytes = 0;
+};
+
 struct KvAppendArgs {
   AttentionShape shape;
   std::span<const SequenceView> sequences;
   const float* k = nullptr;  // [M][k_stride], kv_heads * head_dim values a row
   const float* v = nullptr;  // [M][v_stride], kv_heads * v_head_dim
   int64_t k_stride = 0, v_stride = 0;
+  PagedStep paged;           // on a device, in place of `sequences`
+  PagedCache cache;
 };
 
 struct AttentionArgs {
@@ -66,6 +91,8 @@ struct AttentionArgs {
   // first `shared_counters` bytes are zero before each run. Null: whole tiles. The same bits.
   std::byte* shared = nullptr;
   int64_t shared_counters = 0, shared_slot = 0;
+  PagedStep paged;           // on a device, in place of `sequences`
+  PagedCache cache;
 };
 
 // Whether the splits of these arguments' keys are to be shared out among so many threads:

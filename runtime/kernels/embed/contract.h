@@ -14,7 +14,8 @@ struct EmbedArgs {
   Scheme scheme = Scheme::kF32;
   int64_t vocab = 0, cols = 0;        // the table is W[vocab, cols], packed by quant/
   const std::byte* table = nullptr;
-  const int32_t* ids = nullptr;       // [rows], each in [0, vocab): checked by the caller
+  const int32_t* ids = nullptr;       // [rows]; id + offset is in [0, vocab): checked by the caller
+  int32_t offset = 0;
   int64_t rows = 0;
   float* out = nullptr;               // [rows][out_stride]
   int64_t out_stride = 0;

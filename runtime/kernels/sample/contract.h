@@ -9,6 +9,7 @@
 #include <span>
 
 #include "runtime/base/status.h"
+#include "runtime/kernels/kernel.h"
 
 namespace hasten {
 
@@ -34,5 +35,24 @@ Status CheckSampleOptions(const SampleOptions& options);
 size_t SampleWorkBytes(size_t vocab);
 Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> recent, int64_t position,
                        const SampleOptions& options, std::span<std::byte> work);
+
+// Sampling on a device, several rows at once; the arrays are in its memory. What Sample
+// would have to report stands in place of the token.
+struct SampleRow {
+  SampleOptions options;          // checked
+  int64_t position = 0;
+  int32_t logits_row = 0;         // which row of `logits`
+  int32_t first_recent = 0, recent_count = 0;   // of `recent`; each within the vocabulary
+};
+inline constexpr int32_t kTokenNaN = -1;    // a logit is NaN
+inline constexpr int32_t kTokenNone = -2;   // every logit is -inf
+struct SampleArgs {
+  const float* logits = nullptr;  // [..][logits_stride]; left as they were
+  int64_t logits_stride = 0, vocab = 0;
+  const SampleRow* params = nullptr;   // [rows]
+  const int32_t* recent = nullptr;
+  int32_t* tokens = nullptr;      // [rows]
+  int64_t rows = 0;
+};
 
 }  // namespace hasten

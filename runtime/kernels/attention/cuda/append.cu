@@ -1,0 +1,9 @@
+// attention: rows for CUDA devices.
+#include "runtime/kernels/cuda/tables.h"
+#include "runtime/kernels/attention/contract.h"
+
+namespace hasten::cuda {
+
+Table<KvAppendArgs> KvAppendTable() { return {}; }
+
+}  // namespace hasten::cuda

@@ -1,0 +1,146 @@
+// The vocabulary of device code, so that it is compiled by nvcc for a GPU and by the
+// C++ compiler for the emulator of tests/device, which runs a block's threads one
+// after another and is force-included there. Beside CUDA's own names (threadIdx,
+// __syncthreads, __shfl_sync with the full mask, atomicAdd, __threadfence, float4 ...)
+// device code uses only what is here.
+//
+// HST_SHARED(T, name, count): an array in shared memory, at a function's top level.
+// HST_DYNAMIC_SHARED(name): the launch's own, std::byte, 16-byte aligned.
+// Loops over registers are unrolled by HST_DEVICE_UNROLL: an array that is indexed by a
+// value not known to the compiler moves to local memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/kernels/cuda/fragments.h"
+#include "runtime/kernels/simd_scalar.h"
+
+#if defined(__CUDACC__)
+#define HST_SHARED(T, name, count) __shared__ T name[count]
+#define HST_DYNAMIC_SHARED(name) extern __shared__ __align__(16) std::byte name[]
+#define HST_DEVICE_UNROLL _Pragma("unroll")
+#elif !defined(HST_EMULATED)
+#error "device code is compiled by nvcc, or for the emulator of tests/device"
+#endif
+#define HST_DEVICE __device__ __forceinline__
+
+namespace hasten::cuda {
+
+inline constexpr unsigned kFullMask = 0xffffffffu;
+inline constexpr int kWarp = 32;
+
+// c + the sum of four products, bytes of `u` unsigned, of `s` signed.
+HST_DEVICE int32_t DotU8S8(uint32_t u, uint32_t s, int32_t c) {
+#if defined(__CUDA_ARCH__)
+  int32_t d;
+  asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(u), "r"(s), "r"(c));
+  return d;
+#else
+  for (int i = 0; i < 4; ++i)
+    c += static_cast<int32_t>(u >> (8 * i) & 255u) * static_cast<int8_t>(s >> (8 * i) & 255u);
+  return c;
+#endif
+}
+
+// c + the sum of four products, all bytes signed.
+HST_DEVICE int32_t DotS8S8(uint32_t a, uint32_t b, int32_t c) {
+#if defined(__CUDA_ARCH__)
+  return __dp4a(static_cast<int>(a), static_cast<int>(b), c);
+#else
+  for (int i = 0; i < 4; ++i)
+    c += int32_t{static_cast<int8_t>(a >> (8 * i) & 255u)} * static_cast<int8_t>(b >> (8 * i) & 255u);
+  return c;
+#endif
+}
+
+// d += A B on the tensor cores: A 16 x 32 unsigned bytes, B 32 x 8 signed bytes, d int32;
+// all 32 lanes together. fragments.h says which lane holds what.
+HST_DEVICE void MmaU8S8(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#elif defined(HST_EMULATED)
+  emulated::Mma(d, a, b, /*a_signed=*/false);
+#endif
+}
+
+// The same with signed bytes in A.
+HST_DEVICE void MmaS8S8(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#elif defined(HST_EMULATED)
+  emulated::Mma(d, a, b, /*a_signed=*/true);
+#endif
+}
+
+// 16 bytes of what is read once and by this thread only: weights.
+HST_DEVICE uint4 LoadOnce(const std::byte* p) {
+#if defined(__CUDA_ARCH__)
+  uint4 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p));
+  return v;
+#else
+  return *reinterpret_cast<const uint4*>(p);
+#endif
+}
+
+// Asks for a line of 128 bytes to be in L2 soon.
+HST_DEVICE void PrefetchL2(const std::byte* p) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(p));
+#else
+  (void)p;
+#endif
+}
+
+// 16 bytes from global to shared memory, on the way until WaitCopies. Both aligned to 16.
+// `live` false: zeros, and nothing is read.
+HST_DEVICE void CopyToShared(std::byte* to, const std::byte* from, bool live) {
+#if defined(__CUDA_ARCH__)
+  const uint32_t at = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(live ? 16 : 0));
+#else
+  *reinterpret_cast<uint4*>(to) = live ? *reinterpret_cast<const uint4*>(from) : uint4{0, 0, 0, 0};
+#endif
+}
+HST_DEVICE void CommitCopies() {
+#if defined(__CUDA_ARCH__)
+  asm volatile("cp.async.commit_group;");
+#endif
+}
+// Until at most kLater of the committed groups are on the way; of this thread's copies:
+// __syncthreads comes after.
+template <int kLater>
+HST_DEVICE void WaitCopies() {
+#if defined(__CUDA_ARCH__)
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLater));
+#endif
+}
+
+// Programmatic dependent launch (CUDA C++ Programming Guide): a kernel may start while
+// the one before it runs; what that one wrote is there after WaitForPrevious. Every
+// kernel calls it before it reads or writes anything but weights.
+HST_DEVICE void WaitForPrevious() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+HST_DEVICE void LetNextStart() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+
+// The tree of docs/numerics.md, "Sums", over lanes 0 to 15 of each half of a warp:
+// lane j += lane j + 8, then + 4, + 2, + 1. The sum is in lanes 0 and 16.
+HST_DEVICE float SumOf16(float lane) {
+  HST_DEVICE_UNROLL
+  for (int half = 8; half >= 1; half /= 2) lane = lane + __shfl_down_sync(kFullMask, lane, half, 16);
+  return lane;
+}
+
+}  // namespace hasten::cuda

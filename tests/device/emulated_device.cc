@@ -1,0 +1,81 @@
+// The emulator as a Device: its memory is the host's, and a launch is done when it
+// returns. It calls itself sm_90, with few multiprocessors.
+#include <cstdlib>
+#include <cstring>
+
+#include "runtime/device/cuda/kernels.h"
+#include "tests/device/emulated_device.h"
+#include "tests/device/test_device.h"
+
+namespace hasten::testing {
+namespace {
+
+class Recorded final : public DeviceGraph {
+ public:
+  explicit Recorded(std::function<void()> launch) : launch(std::move(launch)) {}
+  std::function<void()> launch;
+};
+
+class EmulatedQueue final : public Queue {
+ public:
+  explicit EmulatedQueue(std::shared_ptr<Device> device) : device_(std::move(device)) {
+    launches_.arch = device_->Info().arch, launches_.processors = device_->Info().processors;
+  }
+  Status ReserveScratch(uint64_t bytes) override {
+    if (bytes <= scratch_.size()) return {};
+    HST_ASSIGN_OR_RETURN(scratch_, device_->Allocate(bytes, "scratch"));
+    launches_.scratch = scratch_.data(), launches_.scratch_bytes = bytes;
+    return {};
+  }
+  void Upload(std::byte* to, const std::byte* host, uint64_t bytes) override { Copy(to, host, bytes); }
+  void Download(std::byte* host, const std::byte* from, uint64_t bytes) override { Copy(host, from, bytes); }
+  void Copy(std::byte* to, const std::byte* from, uint64_t bytes) override {
+    if (launches_.error == 0 && bytes > 0) std::memmove(to, from, bytes);
+  }
+  Status Wait() override {
+    if (launches_.error) return ResourceError("the device failed in ", launches_.failed ? launches_.failed : "a copy", ": error ", launches_.error);
+    return {};
+  }
+  // The launches' arguments are all that a graph holds, so repeating the calls is the same.
+  std::unique_ptr<DeviceGraph> Record(const std::function<void()>& launch) override { return std::make_unique<Recorded>(launch); }
+  void Replay(const DeviceGraph& graph) override { static_cast<const Recorded&>(graph).launch(); }
+
+ private:
+  std::shared_ptr<Device> device_;
+  DeviceMemory scratch_;
+};
+
+class EmulatedDevice final : public Device {
+ public:
+  DeviceInfo Info() const override { return {"emulator", 90, 4, uint64_t{8} << 30, uint64_t{8} << 30, 0, 0}; }
+  const DeviceKernels& kernels() const override { return CudaKernels(); }
+  Result<DeviceMemory> Allocate(uint64_t bytes, const char*) override { return Make(bytes, false); }
+  Result<DeviceMemory> AllocateHost(uint64_t bytes, const char*) override { return Make(bytes, true); }
+  Result<std::unique_ptr<Queue>> NewQueue() override { return std::unique_ptr<Queue>(new EmulatedQueue(shared_from_this())); }
+
+ private:
+  Result<DeviceMemory> Make(uint64_t bytes, bool host) {
+    if (bytes > Info().memory_bytes) return ResourceError("the device has no ", bytes, " bytes");
+    auto* p = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 255) / 256 * 256 + 256));
+    if (!p) return ResourceError("no memory for ", bytes, " bytes");
+    std::memset(p, 0xff, bytes);   // what was never written is a NaN
+    return DeviceMemory(shared_from_this(), p, bytes, host);
+  }
+  void Free(std::byte* data, bool) override { std::free(data); }
+};
+
+}  // namespace
+
+std::shared_ptr<Device> OpenEmulatedDevice() { return std::make_shared<EmulatedDevice>(); }
+
+Device& TestDevice() {
+  static const std::shared_ptr<Device> device = OpenEmulatedDevice();
+  return *device;
+}
+Queue& TestQueue() {
+  static const std::unique_ptr<Queue> queue = *TestDevice().NewQueue();
+  return *queue;
+}
+void VaryDevice(uint64_t seed) { emulated::SetOrder(seed); }
+
+}  // namespace hasten::testing

@@ -1,0 +1,218 @@
+#include "tests/device/emulator.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include <boost/context/fiber.hpp>
+#include <boost/context/pooled_fixedsize_stack.hpp>
+
+#include "runtime/kernels/cuda/fragments.h"
+
+namespace emulated {
+
+thread_local Thread current;
+
+namespace {
+
+namespace ctx = boost::context;
+
+constexpr int kWarp = 32;
+constexpr size_t kStackBytes = 64 * 1024;
+
+// A warp's exchange: generation g uses slots[g % 2], so that a lane may go on to the
+// next while others still read.
+struct Warp {
+  uint64_t slots[2][kWarp] = {};
+  int arrived = 0, size = 0;
+  uint64_t generation = 0;
+};
+
+enum class Waits : uint8_t { kNothing, kBlock, kWarp, kDone };
+
+struct Strand {
+  ctx::fiber fiber;
+  Waits waits = Waits::kNothing;
+  uint64_t generation = 0;   // of the block's or warp's barrier that it waits for to pass
+  dim3 thread;
+};
+
+struct Block {
+  std::vector<Strand> strands;
+  std::vector<Warp> warps;
+  int arrived = 0, live = 0, votes = 0, counted = 0;
+  uint64_t generation = 0;
+  size_t running = 0;
+  ctx::fiber scheduler;
+};
+
+thread_local Block* block = nullptr;
+thread_local std::vector<std::byte> dynamic_shared;
+thread_local std::vector<std::pair<void*, size_t>> static_shared;
+thread_local uint64_t order_seed = 0;
+
+uint64_t Mix(uint64_t& state) {   // SplitMix64
+  uint64_t z = state += 0x9e3779b97f4a7c15;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+  z = (z ^ z >> 27) * 0x94d049bb133111eb;
+  return z ^ z >> 31;
+}
+
+Strand& Running() { return block->strands[block->running]; }
+
+void Yield() { block->scheduler = std::move(block->scheduler).resume(); }
+
+[[noreturn]] void Deadlock() {
+  int at_block = 0, at_warp = 0;
+  for (const Strand& s : block->strands) at_block += s.waits == Waits::kBlock, at_warp += s.waits == Waits::kWarp;
+  std::fprintf(stderr, "emulator: block (%u, %u, %u): %d threads wait at a barrier, %d in a warp operation, and %zu have returned\n",
+               current.block.x, current.block.y, current.block.z, at_block, at_warp,
+               block->strands.size() - static_cast<size_t>(at_block + at_warp));
+  std::abort();
+}
+
+bool Ready(const Strand& s, size_t index) {
+  switch (s.waits) {
+    case Waits::kNothing: return true;
+    case Waits::kBlock: return block->generation != s.generation;
+    case Waits::kWarp: return block->warps[index / kWarp].generation != s.generation;
+    case Waits::kDone: return false;
+  }
+  return false;
+}
+
+void PassBlockBarrier() {
+  if (block->arrived == 0 || block->arrived < block->live) return;
+  block->arrived = 0, block->counted = block->votes, block->votes = 0;
+  ++block->generation;
+}
+
+void RunBlock(const std::function<void()>& kernel, ctx::pooled_fixedsize_stack& stacks) {
+  std::fill(dynamic_shared.begin(), dynamic_shared.end(), std::byte{0xff});
+  for (const auto& [p, bytes] : static_shared) std::memset(p, 0xff, bytes);
+  std::vector<size_t> order(block->strands.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = order_seed == 1 ? order.size() - 1 - i : i;
+  for (size_t i = 0; i < order.size(); ++i) {
+    Strand& s = block->strands[i];
+    s.waits = Waits::kNothing;
+    s.fiber = ctx::fiber(std::allocator_arg, stacks, [&kernel](ctx::fiber&& from) {
+      block->scheduler = std::move(from);
+      kernel();
+      Running().waits = Waits::kDone;
+      return std::move(block->scheduler);
+    });
+  }
+  block->live = static_cast<int>(order.size());
+  block->arrived = block->votes = 0;
+  for (Warp& w : block->warps) w.arrived = 0;
+  while (block->live > 0) {
+    if (order_seed > 1)
+      for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[Mix(order_seed) % i]);
+    bool moved = false;
+    for (const size_t i : order) {
+      Strand& s = block->strands[i];
+      if (!Ready(s, i)) continue;
+      moved = true;
+      block->running = i;
+      current.thread = s.thread;
+      s.waits = Waits::kNothing;
+      s.fiber = std::move(s.fiber).resume();
+      if (s.waits != Waits::kDone) continue;
+      --block->live;
+      PassBlockBarrier();   // those that have returned are not waited for
+    }
+    if (!moved) Deadlock();
+  }
+}
+
+}  // namespace
+
+void SetOrder(uint64_t seed) { order_seed = seed; }
+
+int Lane() { return static_cast<int>(block->running % kWarp); }
+std::byte* DynamicShared() { return dynamic_shared.data(); }
+
+bool PoisonEachBlock(void* p, size_t bytes) {
+  static_shared.emplace_back(p, bytes);
+  return true;
+}
+
+int SyncBlockCount(bool vote) {
+  Strand& s = Running();
+  s.waits = Waits::kBlock, s.generation = block->generation;
+  ++block->arrived, block->votes += vote;
+  PassBlockBarrier();
+  Yield();
+  return block->counted;
+}
+void SyncBlock() { SyncBlockCount(false); }
+
+const uint64_t* Exchange(uint64_t value) {
+  Strand& s = Running();
+  Warp& w = block->warps[block->running / kWarp];
+  uint64_t* slots = w.slots[w.generation % 2];
+  slots[block->running % kWarp] = value;
+  s.waits = Waits::kWarp, s.generation = w.generation;
+  if (++w.arrived == w.size) w.arrived = 0, ++w.generation;
+  Yield();
+  return slots;
+}
+
+void Mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_signed) {
+  uint32_t as[4][kWarp], bs[2][kWarp];
+  for (int r = 0; r < 4; ++r) {
+    const uint64_t* all = Exchange(a[r]);
+    for (int l = 0; l < kWarp; ++l) as[r][l] = static_cast<uint32_t>(all[l]);
+  }
+  for (int r = 0; r < 2; ++r) {
+    const uint64_t* all = Exchange(b[r]);
+    for (int l = 0; l < kWarp; ++l) bs[r][l] = static_cast<uint32_t>(all[l]);
+  }
+  int32_t am[16][32], bm[32][8];
+  for (int l = 0; l < kWarp; ++l)
+    for (int byte = 0; byte < 4; ++byte) {
+      for (int r = 0; r < 4; ++r) {
+        const hasten::cuda::Place p = hasten::cuda::PlaceInA(l, r, byte);
+        const auto u = static_cast<uint8_t>(as[r][l] >> (8 * byte));
+        am[p.row][p.col] = a_signed ? int32_t{static_cast<int8_t>(u)} : int32_t{u};
+      }
+      for (int r = 0; r < 2; ++r) {
+        const hasten::cuda::Place p = hasten::cuda::PlaceInB(l, r, byte);
+        bm[p.row][p.col] = static_cast<int8_t>(bs[r][l] >> (8 * byte));
+      }
+    }
+  for (int r = 0; r < 4; ++r) {
+    const hasten::cuda::Place p = hasten::cuda::PlaceInSums(Lane(), r);
+    for (int k = 0; k < 32; ++k) d[r] += am[p.row][k] * bm[k][p.col];
+  }
+}
+
+void Run(dim3 grid, dim3 threads, size_t shared, const std::function<void()>& kernel) {
+  const size_t count = size_t{threads.x} * threads.y * threads.z;
+  if (count == 0 || count > 1024 || shared > 227 * 1024) {
+    std::fprintf(stderr, "emulator: a block of %zu threads with %zu bytes of shared memory cannot be launched\n", count, shared);
+    std::abort();
+  }
+  Block b;
+  b.strands.resize(count);
+  b.warps.resize((count + kWarp - 1) / kWarp);
+  for (size_t w = 0; w < b.warps.size(); ++w) b.warps[w].size = static_cast<int>(std::min<size_t>(kWarp, count - w * kWarp));
+  for (size_t i = 0; i < count; ++i)
+    b.strands[i].thread = dim3(static_cast<unsigned>(i % threads.x), static_cast<unsigned>(i / threads.x % threads.y),
+                               static_cast<unsigned>(i / threads.x / threads.y));
+  dynamic_shared.resize(shared);
+  block = &b;
+  current.threads = threads, current.blocks = grid;
+  ctx::pooled_fixedsize_stack stacks(kStackBytes);
+  for (unsigned z = 0; z < grid.z; ++z)
+    for (unsigned y = 0; y < grid.y; ++y)
+      for (unsigned x = 0; x < grid.x; ++x) {
+        current.block = dim3(x, y, z);
+        RunBlock(kernel, stacks);
+      }
+  block = nullptr;
+}
+
+}  // namespace emulated
