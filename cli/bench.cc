@@ -21,6 +21,7 @@
 #include "calib/synthetic/write.h"
 #include "cli/bench_report.h"
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/precision.h"
 #include "cli/terminal.h"
 #include "cli/threads.h"
@@ -31,7 +32,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct BenchCommand {
-  std::string artifact, isa, synthetic, keep;
+  std::string artifact, isa, device, synthetic, keep;
   PrecisionOptions precision;
   int64_t prompt_tokens = 512, new_tokens = 128, rounds = 3, prefill_chunk = 0;
   int threads = 0;
@@ -75,7 +76,7 @@ std::vector<int32_t> PromptOf(int64_t count, int64_t vocab) {
 Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<calib::Artifact>& served, std::vector<Series>& series) {
   calib::ResetPeakMemory();
   const Clock::time_point begin = Clock::now();
-  HST_ASSIGN_OR_RETURN(std::unique_ptr<calib::Artifact> opened, calib::Artifact::Open(c.artifact, c.isa));
+  HST_ASSIGN_OR_RETURN(std::unique_ptr<calib::Artifact> opened, OpenOn(c.artifact, c.isa, c.device));
   const Clock::time_point open = Clock::now();
   if (!served) served = std::move(opened);
   opened.reset();
@@ -87,17 +88,16 @@ Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<c
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Session> session, calib::Session::Create(*artifact, options));
   const Clock::time_point loaded = Clock::now();
   std::vector<int32_t> history = PromptOf(c.prompt_tokens, artifact->info().vocab);
-  HST_ASSIGN_OR_RETURN(calib::RowBlock logits, session->Evaluate(history, calib::Rows::kLast));
-  const Clock::time_point read = Clock::now();
-  HST_ASSIGN_OR_RETURN(int32_t token, session->Sample(logits.At(0), history, {}));
+  HST_RETURN_IF_ERROR(session->Append(history));
+  HST_ASSIGN_OR_RETURN(int32_t token, session->SampleNext(history, {}));   // on a device, until it is there
   const Clock::time_point first = Clock::now();
   for (int64_t i = 0; i < c.new_tokens; ++i) {
     history.push_back(token);
-    HST_ASSIGN_OR_RETURN(logits, session->Evaluate({&history.back(), 1}, calib::Rows::kLast));
-    HST_ASSIGN_OR_RETURN(token, session->Sample(logits.At(0), history, {}));
+    HST_RETURN_IF_ERROR(session->Append({&history.back(), 1}));
+    HST_ASSIGN_OR_RETURN(token, session->SampleNext(history, {}));
   }
   const Clock::time_point done = Clock::now();
-  series[kPrefill].rounds.push_back(static_cast<double>(c.prompt_tokens) / Seconds(loaded, read));
+  series[kPrefill].rounds.push_back(static_cast<double>(c.prompt_tokens) / Seconds(loaded, first));
   series[kDecode].rounds.push_back(static_cast<double>(c.new_tokens) / Seconds(first, done));
   series[kLoad].rounds.push_back(1e3 * (Seconds(begin, open) + Seconds(create, loaded)));
   series[kFirst].rounds.push_back(1e3 * Seconds(loaded, first));
@@ -122,7 +122,7 @@ struct Profile {
 
 Result<Profile> MeasureProfile(const BenchCommand& c, const Context& context, Progress& progress) {
   Profile profile;
-  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(c.artifact, c.isa));
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, OpenOn(c.artifact, c.isa, c.device));
   HST_ASSIGN_OR_RETURN(profile.isa, ParseIsa(artifact->info().isa));
   const int threads = ThreadsOf(c.threads);
   HST_ASSIGN_OR_RETURN(profile.machine, calib::MeasureMachine(MachineOptionsOf({threads}, progress, context)));
@@ -219,6 +219,7 @@ Action AddBench(CLI::App& app) {
   app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
   app.add_option("--prefill-chunk", c->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
       ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N");
+  AddDeviceOption(app, c->device);
   app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
   app.add_flag("--profile", c->profile, "Then run once more and show where the time goes, beside the machine's limits");
   app.add_option("--synthetic", c->synthetic, StrCat("Time random weights in the shape of a published model instead: ", calib::ShapeNames()))->type_name("SHAPE");

@@ -11,6 +11,7 @@
 #include "cli/kernel_rows.h"
 #include "cli/terminal.h"
 #include "cli/version.h"
+#include "runtime/device/device.h"
 
 namespace hasten::cli {
 namespace {
@@ -23,6 +24,8 @@ uint64_t MemoryBytes(std::string_view key) {
   return kilobytes * 1024;
 }
 
+std::string CudaVersion(int v) { return StrCat(v / 1000, ".", v % 1000 / 10); }
+
 nlohmann::ordered_json Examine() {
   nlohmann::ordered_json report;
   report["version"] = VersionLine();
@@ -32,6 +35,13 @@ nlohmann::ordered_json Examine() {
   report["memory_available_bytes"] = MemoryBytes("MemAvailable");
   report["isa_best"] = IsaName(BestIsa());
   for (const Isa isa : kIsas) report["isa"][std::string(IsaName(isa))] = IsaAvailable(isa);
+  const CudaReport cuda = ExamineCuda();
+  report["cuda"] = {{"built", cuda.built}, {"architectures", cuda.architectures}, {"problem", cuda.problem}};
+  report["cuda"]["devices"] = nlohmann::ordered_json::array();
+  for (const DeviceInfo& d : cuda.devices)
+    report["cuda"]["devices"].push_back({{"name", d.name}, {"architecture", StrCat("sm_", d.arch)}, {"multiprocessors", d.processors},
+                                         {"memory_bytes", d.memory_bytes}, {"memory_free_bytes", d.free_bytes},
+                                         {"driver", CudaVersion(d.driver)}, {"toolkit", CudaVersion(d.toolkit)}});
   for (const char* backend : kNotBuilt) report["not_built"].push_back(backend);
   for (const KernelRow& row : AllKernelRows()) report["kernels"][row.op][row.variant] = row.chosen;
   return report;
@@ -46,6 +56,13 @@ Result<int> Print(const nlohmann::ordered_json& report) {
   std::string has, lacks;
   for (const auto& [name, available] : report["isa"].items()) (available.get<bool>() ? has : lacks) += " " + name;
   table.Row({"instruction sets", StrCat("uses ", report["isa_best"].get<std::string>(), " of", has, lacks.empty() ? "" : "; lacks", lacks)});
+  const auto& cuda = report["cuda"];
+  if (cuda["built"].get<bool>()) table.Row({"cuda", StrCat("built for ", cuda["architectures"].get<std::string>())});
+  for (const auto& d : cuda["devices"])
+    table.Row({"cuda device", StrCat(d["name"].get<std::string>(), ", ", d["architecture"].get<std::string>(), ", ", d["multiprocessors"].get<int>(),
+                                     " multiprocessors, ", HumanBytes(d["memory_bytes"]), ", ", HumanBytes(d["memory_free_bytes"]),
+                                     " free, driver for CUDA ", d["driver"].get<std::string>())});
+  if (const std::string problem = cuda["problem"]; !problem.empty()) table.Row({"cuda problem", problem});
   std::string gaps;
   for (const auto& backend : report["not_built"]) gaps += (gaps.empty() ? "" : ", ") + backend.get<std::string>();
   table.Row({"not built", gaps});

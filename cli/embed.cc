@@ -8,6 +8,7 @@
 #include "calib/abi/artifact.h"
 #include "calib/data/text_file.h"
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/terminal.h"
 #include "cli/threads.h"
 
@@ -15,7 +16,7 @@ namespace hasten::cli {
 namespace {
 
 struct EmbedCommand {
-  std::string artifact, text_file, pooling = "mean", isa;
+  std::string artifact, text_file, pooling = "mean", isa, device;
   std::vector<std::string> texts;
   int threads = 0;
   bool json = false;
@@ -64,7 +65,7 @@ Result<int> Run(const EmbedCommand& c, const Context& context) {
     return UsageError("--pooling ", c.pooling, ": it is mean, cls or last");
   }
   HST_ASSIGN_OR_RETURN(const std::vector<std::string> texts, Texts(c));
-  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(c.artifact, c.isa));
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, OpenOn(c.artifact, c.isa, c.device));
   if (artifact->info().causal) return UsageError(c.artifact, " is a language model, not an encoder; see hasten run --help");
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Session> session,
                        calib::Session::Create(*artifact, {.threads = ThreadsOf(c.threads), .cancel = context.interrupted}));
@@ -93,6 +94,7 @@ Action AddEmbed(CLI::App& app) {
   app.add_option("--text-file", c->text_file, "A file with a text on each line")->type_name("FILE");
   app.add_option("--pooling", c->pooling, "Over the tokens of a text: mean, cls (the first), last [mean]")->type_name("KIND");
   app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
+  AddDeviceOption(app, c->device);
   app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
   app.add_flag("--json", c->json, "Print embeddings, tokens and pooling as JSON");
   return [c](const Context& context) { return Run(*c, context); };

@@ -7,6 +7,7 @@
 #include "calib/eval/evaluate.h"
 #include "calib/eval/reference_rows.h"
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/terminal.h"
 #include "cli/threads.h"
 
@@ -14,7 +15,7 @@ namespace hasten::cli {
 namespace {
 
 struct EvalCommand {
-  std::string reference, candidate, text, cache;
+  std::string reference, candidate, text, cache, device;
   int64_t context = 512, chunks = 0;
   int threads = 0;
   bool json = false;
@@ -42,7 +43,7 @@ Status Print(const calib::Scores& r, int64_t chunks, bool causal, bool json) {
 
 Result<int> Run(const EvalCommand& c, const Context& context) {
   const int threads = ThreadsOf(c.threads);
-  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(c.candidate));
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, OpenOn(c.candidate, "", c.device));
   HST_ASSIGN_OR_RETURN(const calib::TextChunks text, calib::ChunksOfText(*artifact, c.text, c.context, c.chunks));
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::ReferenceModel> reference,
                        calib::ReferenceModel::Open(c.reference, threads, context.interrupted));
@@ -76,6 +77,7 @@ Action AddEval(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");
   app.add_option("--cache", c->cache, "A folder that keeps the reference's logits for the next time")->type_name("DIR");
   app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
+  AddDeviceOption(app, c->device);
   app.add_flag("--json", c->json, "Print the metrics as JSON");
   app.footer("\nDefinitions: docs/cli.md. Example:\n  hasten eval --reference models/smollm2 --candidate smollm2.hst --text wiki.txt --chunks 40");
   return [c](const Context& context) { return Run(*c, context); };

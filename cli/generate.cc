@@ -59,14 +59,14 @@ Result<Generated> Generate(const calib::Artifact& artifact, calib::Session& sess
   const Clock::time_point begin = Clock::now();
   Clock::time_point first = begin, last = begin;
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<TextOut> out, TextOut::Create(artifact, options));
-  HST_ASSIGN_OR_RETURN(calib::RowBlock logits, session.Evaluate(prompt, calib::Rows::kLast));
+  HST_RETURN_IF_ERROR(session.Append(prompt));
   std::vector<int32_t> history(prompt.begin(), prompt.end());
   const int64_t limit = artifact.info().max_positions;
   Generated result;
   result.finish_reason = "length";
   while (static_cast<int64_t>(result.tokens.size()) < options.max_tokens) {
     if (options.cancel && *options.cancel) return Status(Code::kCancelled, "interrupted");
-    HST_ASSIGN_OR_RETURN(const int32_t token, session.Sample(logits.At(0), history, options.sampling));
+    HST_ASSIGN_OR_RETURN(const int32_t token, session.SampleNext(history, options.sampling));
     last = Clock::now();
     if (history.size() == prompt.size()) first = last;
     if (IsEnd(artifact, token)) {
@@ -82,7 +82,7 @@ Result<Generated> Generate(const calib::Artifact& artifact, calib::Session& sess
     }
     if (static_cast<int64_t>(result.tokens.size()) == options.max_tokens) break;
     if (limit > 0 && session.length() >= limit) break;
-    HST_ASSIGN_OR_RETURN(logits, session.Evaluate({&history.back(), 1}, calib::Rows::kLast));
+    HST_RETURN_IF_ERROR(session.Append({&history.back(), 1}));
   }
   HST_RETURN_IF_ERROR(out->Finish());
   result.text = out->text;

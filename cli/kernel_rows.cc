@@ -3,6 +3,7 @@
 #include <span>
 #include <string_view>
 
+#include "runtime/device/device.h"
 #include "runtime/kernels/attention/contract.h"
 #include "runtime/kernels/elementwise/contract.h"
 #include "runtime/kernels/embed/contract.h"
@@ -22,12 +23,17 @@ constexpr int64_t kProbeCols = 1024, kProbeGroup = 32;
 
 template <class Args>
 KernelRow RowOf(std::string_view op, std::string_view variant, std::span<const Kernel<Args>> table, const Args& probe) {
-  KernelRow row{std::string(op), std::string(variant), {}, {}};
+  KernelRow row{std::string(op), std::string(variant), {}, {}, {}};
   for (const Kernel<Args>& kernel : table) {
     if (kernel.accepts && !kernel.accepts(probe)) continue;
     for (size_t i = 0; i < kIsas.size(); ++i) {
       if (kernel.isa == kIsas[i]) row.kernels[i] = kernel.name;
     }
+  }
+  static const CudaReport cuda = ExamineCuda();
+  if (cuda.kernels) {
+    constexpr int kNewest = 1000;
+    if (const DeviceKernel<Args>* k = SelectKernel(cuda.kernels->table<Args>(), probe, kNewest)) row.cuda = k->name;
   }
   if (const Kernel<Args>* chosen = SelectKernel(table, probe, BestIsa())) row.chosen = chosen->name;
   return row;

@@ -13,12 +13,13 @@ namespace hasten::cli {
 
 inline constexpr std::array<Isa, 4> kIsas = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni};
 // Backends that hasten does not have yet; shown, so that the gap is plain.
-inline constexpr std::array<const char*, 3> kNotBuilt = {"amx", "arm", "cuda"};
+inline constexpr std::array<const char*, 2> kNotBuilt = {"amx", "arm"};
 
 struct KernelRow {
   std::string op, variant;                         // "linear", "int4:64"
   std::array<std::string, kIsas.size()> kernels;   // "" where the op falls back to a lower set
-  std::string chosen;                              // on this machine
+  std::string cuda;                                // on the newest architecture; "" where there is none, or it is not built
+  std::string chosen;                              // on this machine's CPU
 };
 
 std::vector<KernelRow> AllKernelRows();

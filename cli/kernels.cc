@@ -6,20 +6,24 @@
 #include "cli/command.h"
 #include "cli/kernel_rows.h"
 #include "cli/terminal.h"
+#include "runtime/device/device.h"
 
 namespace hasten::cli {
 namespace {
 
 Result<int> PrintTable() {
   TextTable table;
+  const bool cuda = ExamineCuda().built;
   std::vector<std::string> head = {"op", "variant"};
   for (const Isa isa : kIsas) head.push_back(StrCat(IsaName(isa), IsaAvailable(isa) ? "" : " (not here)"));
+  head.push_back("cuda");
   head.insert(head.end(), kNotBuilt.begin(), kNotBuilt.end());
   head.push_back("chosen here");
   table.Row(head);
   for (const KernelRow& row : AllKernelRows()) {
     std::vector<std::string> cells = {row.op, row.variant};
     for (const std::string& name : row.kernels) cells.push_back(name.empty() ? "-" : "yes");
+    cells.push_back(!cuda ? "not built" : row.cuda.empty() ? "-" : "yes");
     cells.insert(cells.end(), kNotBuilt.size(), "not built");
     cells.push_back(row.chosen.empty() ? "none" : row.chosen);
     table.Row(cells);
@@ -37,6 +41,7 @@ Result<int> PrintJson() {
       const std::string key(IsaName(kIsas[i]));
       kernels[key] = row.kernels[i].empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(row.kernels[i]);
     }
+    kernels["cuda"] = row.cuda.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(row.cuda);
     for (const char* backend : kNotBuilt) kernels[backend] = nullptr;
     rows.push_back({{"op", row.op}, {"variant", row.variant}, {"kernels", kernels}, {"chosen", row.chosen}});
   }

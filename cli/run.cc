@@ -11,6 +11,7 @@
 #include "calib/abi/artifact.h"
 #include "calib/data/text_file.h"
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/generate.h"
 #include "cli/safetensors.h"
 #include "cli/terminal.h"
@@ -19,7 +20,7 @@ namespace hasten::cli {
 namespace {
 
 struct RunOptions {
-  std::string artifact, prompt, chat, system, tokens, tokens_file, isa, logits;
+  std::string artifact, prompt, chat, system, tokens, tokens_file, isa, device, logits;
   std::vector<std::string> stops;
   std::optional<int64_t> max_tokens;
   bool greedy = false, json = false;
@@ -131,7 +132,7 @@ Status PrintJson(const Generated& g, size_t prompt_tokens) {
 Result<int> Run(const RunOptions& o, const Context& context) {
   HST_RETURN_IF_ERROR(CheckTogether(o));
   if (o.Given("--tokens")) HST_RETURN_IF_ERROR(ParseTokens(o.tokens, "--tokens").status());  // before the model is opened
-  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(o.artifact, o.isa));
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, OpenOn(o.artifact, o.isa, o.device));
   if (!artifact->info().causal && !o.Given("--logits")) {
     return UsageError(o.artifact, " is an encoder and generates no text; see hasten embed --help");
   }
@@ -194,6 +195,7 @@ Action AddRun(CLI::App& app) {
   app.add_option("--prefill-chunk", o->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
       ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N")->group(group);
   app.add_option("--isa", o->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA")->group(group);
+  AddDeviceOption(app, o->device, group);
   group = "Output";
   app.add_option("--logits", o->logits, "Write the logits of every input token, F32 [tokens, vocab], and generate nothing "
                  "unless --max-tokens is given")->type_name("out.safetensors")->group(group);

@@ -29,6 +29,7 @@ hst_status hst_context_create(const hst_model* model, const hst_context_options*
     co.max_rows = o.max_rows;
     co.prefill_chunk = o.prefill_chunk;
     co.profile = o.profile != 0;
+    co.stream = o.stream;
     co.cancel = &handle->cancel;
     handle->model = model->model;
     HST_ASSIGN_OR_RETURN(handle->context, hasten::Context::Create(model->model, co));

@@ -47,6 +47,18 @@ hst_status hst_get_rows(hst_context* context, size_t item, uint32_t output, hst_
   });
 }
 
+hst_status hst_sample_row(hst_context* context, size_t item, uint32_t output, int64_t row, const int32_t* recent, size_t recent_count,
+                          int64_t position, const hst_sample_options* options, int32_t* token, hst_error** error) {
+  return GuardContext(context, error, [&](hasten::Context& c) -> Status {
+    HST_NOT_NULL(token);
+    if (!recent && recent_count > 0) return UsageError("recent is NULL");
+    HST_ASSIGN_OR_RETURN(const hst_sample_options o, ReadOptions<hst_sample_options>(options, HST_SAMPLE_OPTIONS_INIT));
+    const hasten::SampleOptions so{o.temperature, o.top_k, o.top_p, o.min_p, o.repetition_penalty, o.seed};
+    HST_ASSIGN_OR_RETURN(*token, c.SampleOutput(item, output, row, {recent, recent_count}, position, so));
+    return {};
+  });
+}
+
 hst_status hst_sample(hst_context* context, const float* logits, size_t count, const int32_t* recent, size_t recent_count,
                       int64_t position, const hst_sample_options* options, int32_t* token, hst_error** error) {
   return GuardContext(context, error, [&](hasten::Context& c) -> Status {

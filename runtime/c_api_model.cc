@@ -1,4 +1,5 @@
 // The C interface, models and what they say of themselves; errors and versions.
+#include <charconv>
 #include <memory>
 #include <string>
 
@@ -37,8 +38,31 @@ Result<std::string_view> StringOf(const hst_model& m, uint32_t which) {
     case HST_STRING_CALIBRATION_DIGEST: return std::string_view(m.calibration_digest);
     case HST_STRING_LICENCE: return std::string_view(p ? OrEmpty(p->licence()) : "");
     case HST_STRING_CARD: return std::string_view(OrEmpty(m.model->info().card()));
+    case HST_STRING_DEVICE: return std::string_view(m.device);
     default: return UsageError("string ", which, " is not known");
   }
+}
+
+// "cuda" and "cuda:N"; -1 for what is neither.
+int CudaOrdinal(std::string_view device) {
+  if (device == "cuda" || device == "auto") return 0;
+  int ordinal = -1;
+  if (!device.starts_with("cuda:")) return -1;
+  const char *begin = device.data() + 5, *end = device.data() + device.size();
+  const auto [at, error] = std::from_chars(begin, end, ordinal);
+  return error == std::errc() && at == end && begin != end ? ordinal : -1;
+}
+
+// Null: the CPU.
+Result<std::shared_ptr<hasten::Device>> DeviceOf(const hst_model_options& o, const hst_model& m) {
+  const std::string_view name = o.device ? o.device : "cpu";
+  if (name == "cpu") return std::shared_ptr<hasten::Device>();
+  const int ordinal = CudaOrdinal(name);
+  if (ordinal < 0) return UsageError("device \"", name, "\" is not known; cpu, cuda, cuda:N and auto are");
+  Result<std::shared_ptr<hasten::Device>> opened = hasten::OpenCudaDevice(ordinal, o.device_memory);
+  if (opened.ok() || name != "auto") return opened;
+  Log(m, hasten::StrCat(opened.status().message(), "; running on the CPU"));
+  return std::shared_ptr<hasten::Device>();
 }
 
 }  // namespace
@@ -67,15 +91,21 @@ hst_status hst_model_open(const char* path, const hst_model_options* options, hs
       HST_ASSIGN_OR_RETURN(mo.isa, hasten::ParseIsa(o.isa));
     }
     auto handle = std::make_unique<hst_model>();
+    handle->log = o.log;
+    handle->log_user = o.log_user;
+    HST_ASSIGN_OR_RETURN(mo.device, DeviceOf(o, *handle));
     HST_ASSIGN_OR_RETURN(handle->model, hasten::Model::Open(path, mo));
+    handle->device = mo.device ? mo.device->Info().name : "cpu";
     if (const hasten::fb::Provenance* p = handle->model->info().provenance()) {
       handle->source_digest = HexOf(p->source_digest());
       handle->calibration_digest = HexOf(p->calibration_digest());
     }
-    handle->log = o.log;
-    handle->log_user = o.log_user;
+    const hasten::DeviceModel* there = handle->model->on_device();
     Log(*handle, hasten::StrCat("opened ", path, ": ", handle->model->instructions().size(), " instructions, kernels for ",
-                                hasten::IsaName(handle->model->isa())));
+                                there ? std::string_view(handle->device) : hasten::IsaName(handle->model->isa())));
+    if (there)
+      Log(*handle, hasten::StrCat("copied ", there->weights().size() / 1000000, " MB of weights to the device in ",
+                                  static_cast<int64_t>(there->upload_seconds() * 1e3), " ms"));
     *model = handle.release();
     return {};
   });

@@ -30,7 +30,7 @@ struct hst_error {
 
 struct hst_model {
   std::shared_ptr<const hasten::Model> model;
-  std::string source_digest, calibration_digest;
+  std::string source_digest, calibration_digest, device;
   hst_log_fn log = nullptr;
   void* log_user = nullptr;
 };

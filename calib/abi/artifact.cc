@@ -68,10 +68,16 @@ Status FindMainOutput(hst_model* model, uint32_t outputs, ArtifactInfo& info) {
 
 }  // namespace
 
-Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const std::string& isa) {
+Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const std::string& isa, const std::string& device) {
   std::unique_ptr<Artifact> artifact(new Artifact());
   hst_model_options options = HST_MODEL_OPTIONS_INIT;
   options.isa = isa.empty() ? nullptr : isa.c_str();
+  options.device = device.empty() ? nullptr : device.c_str();
+  std::string first_line;   // where "auto" falls back it says so before all else
+  options.log_user = &first_line;
+  options.log = [](void* user, const char* text, size_t size) {
+    if (auto* line = static_cast<std::string*>(user); line->empty()) line->assign(text, size);
+  };
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_open(path.c_str(), &options, &artifact->model_, e); }));
   hst_model_info info = HST_MODEL_INFO_INIT;
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_info(artifact->model_, &info, e); }));
@@ -83,6 +89,9 @@ Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const 
   size_t isa_size = 0;
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_string(artifact->model_, HST_STRING_ISA, &isa_name, &isa_size, e); }));
   artifact->info_.isa.assign(isa_name, isa_size);
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_string(artifact->model_, HST_STRING_DEVICE, &isa_name, &isa_size, e); }));
+  artifact->info_.device.assign(isa_name, isa_size);
+  if (device == "auto" && artifact->info_.device == "cpu") artifact->info_.fallback = first_line;
   artifact->info_.has_tokenizer = info.has_tokenizer != 0;
   HST_RETURN_IF_ERROR(FindMainOutput(artifact->model_, info.outputs, artifact->info_));
   HST_RETURN_IF_ERROR(ReadGeneration(artifact->model_, artifact->info_));
@@ -121,7 +130,9 @@ Result<std::vector<int32_t>> Artifact::EncodeChat(std::string_view system, std::
   return Encode(TakeText(text), /*special=*/false);
 }
 
-Result<int32_t> SampleToken(hst_context* context, std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
+namespace {
+
+hst_sample_options OptionsOf(const Sampling& sampling) {
   hst_sample_options options = HST_SAMPLE_OPTIONS_INIT;
   options.temperature = sampling.temperature;
   options.top_k = sampling.top_k;
@@ -129,6 +140,13 @@ Result<int32_t> SampleToken(hst_context* context, std::span<const float> logits,
   options.min_p = sampling.min_p;
   options.repetition_penalty = sampling.repetition_penalty;
   options.seed = sampling.seed;
+  return options;
+}
+
+}  // namespace
+
+Result<int32_t> SampleToken(hst_context* context, std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
+  const hst_sample_options options = OptionsOf(sampling);
   int32_t token = 0;
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) {
     return hst_sample(context, logits.data(), logits.size(), history.data(), history.size(), static_cast<int64_t>(history.size()),
@@ -165,7 +183,7 @@ Session::~Session() {
   hst_context_free(context_);
 }
 
-Result<RowBlock> Session::Evaluate(std::span<const int32_t> tokens, Rows rows) {
+Status Session::Run(std::span<const int32_t> tokens, Rows rows) {
   hst_eval_item item = HST_EVAL_ITEM_INIT;
   item.want = rows == Rows::kNone ? HST_WANT_NONE : rows == Rows::kLast ? HST_WANT_LAST : HST_WANT_ALL;
   item.sequence = sequence_;
@@ -173,14 +191,26 @@ Result<RowBlock> Session::Evaluate(std::span<const int32_t> tokens, Rows rows) {
   item.count = tokens.size();
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_evaluate(context_, &item, 1, e); }));
   length_ += static_cast<int64_t>(tokens.size());
+  return {};
+}
+
+Result<RowBlock> Session::Evaluate(std::span<const int32_t> tokens, Rows rows) {
+  HST_RETURN_IF_ERROR(Run(tokens, rows));
   if (rows == Rows::kNone) return RowBlock();
   hst_rows block = HST_ROWS_INIT;
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_get_rows(context_, 0, output_, &block, e); }));
   return RowBlock{block.data, block.rows, block.cols, block.stride};
 }
 
-Result<int32_t> Session::Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
-  return SampleToken(context_, logits, history, sampling);
+Status Session::Append(std::span<const int32_t> tokens) { return Run(tokens, Rows::kLast); }
+
+Result<int32_t> Session::SampleNext(std::span<const int32_t> history, const Sampling& sampling) {
+  const hst_sample_options options = OptionsOf(sampling);
+  int32_t token = 0;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) {
+    return hst_sample_row(context_, 0, output_, 0, history.data(), history.size(), static_cast<int64_t>(history.size()), &options, &token, e);
+  }));
+  return token;
 }
 
 Status Session::Reset() {

@@ -33,6 +33,8 @@ struct ArtifactInfo {
   bool has_tokenizer = false;
   uint32_t instructions = 0;
   std::string isa;                // of the kernels that run
+  std::string device;             // "cpu", or the device's name
+  std::string fallback;           // device "auto" only: why it is the CPU
   uint32_t output = 0;            // the main one: logits, else the first
   int32_t output_row = -1;        // the only token it has a row of; -1: it has one for each
   std::vector<int32_t> eos_ids;
@@ -43,8 +45,8 @@ struct ArtifactInfo {
 // Thread-safe; any number of sessions share one.
 class Artifact {
  public:
-  // `isa`: "" for the best. Errors as hst_model_open.
-  static Result<std::unique_ptr<Artifact>> Open(const std::string& path, const std::string& isa = {});
+  // `isa`: "" for the best; `device`: "" for the CPU, or as hst_model_options has it. Errors as hst_model_open.
+  static Result<std::unique_ptr<Artifact>> Open(const std::string& path, const std::string& isa = {}, const std::string& device = {});
   ~Artifact();
   Artifact(const Artifact&) = delete;
   Artifact& operator=(const Artifact&) = delete;
@@ -99,9 +101,11 @@ class Session {
   // Appends tokens and gives rows of the main output (logits, or an encoder's
   // hidden states) for none, the last, or all of them.
   Result<RowBlock> Evaluate(std::span<const int32_t> tokens, Rows rows);
-  // The next token after a row of logits. `history`: all tokens so far, which the
-  // repetition penalty applies to and whose number keys the random choice.
-  Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling);
+  // Appends tokens, whose last row SampleNext chooses from; on a device it stays there.
+  Status Append(std::span<const int32_t> tokens);
+  // The next token. `history`: all tokens so far, which the repetition penalty applies
+  // to and whose number keys the random choice.
+  Result<int32_t> SampleNext(std::span<const int32_t> history, const Sampling& sampling);
   // Forgets the sequence.
   Status Reset();
   int64_t length() const { return length_; }
@@ -112,6 +116,7 @@ class Session {
 
  private:
   Session() = default;
+  Status Run(std::span<const int32_t> tokens, Rows rows);
   hst_context* context_ = nullptr;
   hst_sequence sequence_ = 0;
   int64_t length_ = 0, chunk_ = 0;

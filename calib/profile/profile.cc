@@ -68,7 +68,7 @@ class Profiler {
  private:
   Status Evaluate(std::span<const int32_t> tokens, PhaseProfile& phase) {
     const Clock::time_point begin = Clock::now();
-    HST_ASSIGN_OR_RETURN(logits_, session_.Evaluate(tokens, Rows::kLast));
+    HST_RETURN_IF_ERROR(session_.Append(tokens));
     phase.evaluate_ms += MsSince(begin);
     phase.tokens += static_cast<int64_t>(tokens.size());
     return {};
@@ -76,7 +76,7 @@ class Profiler {
 
   Status Sample(PhaseProfile& phase) {
     const Clock::time_point begin = Clock::now();
-    HST_ASSIGN_OR_RETURN(const int32_t token, session_.Sample(logits_.At(0), history_, {}));
+    HST_ASSIGN_OR_RETURN(const int32_t token, session_.SampleNext(history_, {}));
     phase.sampling_ms += MsSince(begin);
     history_.push_back(token);
     return {};
@@ -111,7 +111,6 @@ class Profiler {
   Session& session_;
   std::span<const hst_instruction_info> instructions_;
   std::vector<int32_t> history_;
-  RowBlock logits_;
   std::vector<uint64_t> before_;
 };
 

@@ -63,6 +63,8 @@ class Queue {
   virtual void Upload(std::byte* to, const std::byte* host, uint64_t bytes) = 0;
   virtual void Download(std::byte* host, const std::byte* from, uint64_t bytes) = 0;
   virtual void Copy(std::byte* to, const std::byte* from, uint64_t bytes) = 0;
+  // `rows` pieces of `bytes`, so many bytes apart.
+  virtual void CopyRows(std::byte* to, uint64_t to_stride, const std::byte* from, uint64_t from_stride, uint64_t bytes, uint64_t rows) = 0;
   // Until all of it is done; the first failure of the queue's life. kResource.
   virtual Status Wait() = 0;
 
@@ -91,17 +93,19 @@ class Device : public std::enable_shared_from_this<Device> {
   // kResource, with what was asked for and what is there.
   virtual Result<DeviceMemory> Allocate(uint64_t bytes, const char* what) = 0;
   virtual Result<DeviceMemory> AllocateHost(uint64_t bytes, const char* what) = 0;
-  virtual Result<std::unique_ptr<Queue>> NewQueue() = 0;
+  // `stream`: a cudaStream_t of the caller's that outlives the queue; null: one of its own.
+  virtual Result<std::unique_ptr<Queue>> NewQueue(void* stream = nullptr) = 0;
 
  private:
   friend class DeviceMemory;
-  virtual void Free(std::byte* data, bool host) = 0;
+  virtual void Free(std::byte* data, uint64_t bytes, bool host) = 0;
 };
 
 // The first CUDA device, or number `ordinal`. kUnsupported where the build has no CUDA;
 // kResource otherwise: no driver, a driver too old, no device, an architecture that was
 // not built, no memory; each says so.
-Result<std::shared_ptr<Device>> OpenCudaDevice(int ordinal = 0);
+// `memory_limit`: bytes that it may allocate; 0: what the device has.
+Result<std::shared_ptr<Device>> OpenCudaDevice(int ordinal = 0, uint64_t memory_limit = 0);
 
 // What OpenCudaDevice would find, for `hasten doctor`: whether it was built in, for which
 // architectures, and each device, or why there is none.
@@ -109,6 +113,7 @@ struct CudaReport {
   bool built = false;
   std::string architectures;      // "sm_80 sm_90a compute_120"
   std::string problem;            // empty: devices can be used
+  const DeviceKernels* kernels = nullptr;   // null: not built
   std::vector<DeviceInfo> devices;
 };
 CudaReport ExamineCuda();

@@ -6,7 +6,7 @@
 namespace hasten {
 
 DeviceMemory::~DeviceMemory() {
-  if (data_) device_->Free(data_, host_);
+  if (data_) device_->Free(data_, size_, host_);
 }
 
 DeviceMemory::DeviceMemory(DeviceMemory&& o) noexcept

@@ -43,10 +43,17 @@ Status Context::Init(std::shared_ptr<const Model> model, const ContextOptions& o
   chunk_ = options.prefill_chunk ? std::min(options.prefill_chunk, max_rows_) : max_rows_;
   cancel_ = options.cancel;
   const int64_t tokens = options.kv_tokens ? options.kv_tokens : model_->causal() ? std::min(limit, kDefaultTokens) : kDefaultTokens;
-  HST_ASSIGN_OR_RETURN(pool_, KvPool::Create(model_->layers(), tokens));
-  const Checked arena = Checked(model_->program().arena_bytes_per_row()) * static_cast<uint64_t>(max_rows_);
-  if (!arena.ok()) return ResourceError("an arena of ", max_rows_, " rows is too large");
-  HST_ASSIGN_OR_RETURN(arena_, Pages::Allocate(arena.value(), "the arena"));
+  if (model_->on_device()) {
+    HST_ASSIGN_OR_RETURN(device_, DeviceStep::Create(*model_, max_rows_, options.stream));
+    HST_ASSIGN_OR_RETURN(pool_, KvPool::CreateOn(device_->device(), device_->queue(), model_->layers(), tokens));
+    HST_RETURN_IF_ERROR(device_->UseCache(pool_));
+  } else {
+    if (options.stream) return UsageError("stream: the model runs on the CPU, which has none");
+    HST_ASSIGN_OR_RETURN(pool_, KvPool::Create(model_->layers(), tokens));
+    const Checked arena = Checked(model_->program().arena_bytes_per_row()) * static_cast<uint64_t>(max_rows_);
+    if (!arena.ok()) return ResourceError("an arena of ", max_rows_, " rows is too large");
+    HST_ASSIGN_OR_RETURN(arena_, Pages::Allocate(arena.value(), "the arena"));
+  }
   const int threads = options.threads ? options.threads : std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 256);
   HST_ASSIGN_OR_RETURN(auto pool, ThreadPool::Create(threads));
   runner_ = std::make_unique<Runner>(std::move(pool));

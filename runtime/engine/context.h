@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "runtime/base/status.h"
+#include "runtime/engine/device_step.h"
 #include "runtime/engine/kv_pool.h"
 #include "runtime/engine/memory.h"
 #include "runtime/engine/model.h"
+#include "runtime/engine/row_store.h"
 #include "runtime/engine/step.h"
 
 namespace hasten {
@@ -26,7 +28,8 @@ struct ContextOptions {
   int64_t max_rows = 0;        // rows of one step; 0: 512, for encoders the model's length, at most 8192
   int64_t prefill_chunk = 0;   // most tokens of one sequence in a step; 0: max_rows. Encoders ignore it
   bool profile = false;        // measure every instruction
-  const std::atomic<bool>* cancel = nullptr;  // outlives the context; checked before every instruction
+  const std::atomic<bool>* cancel = nullptr;  // outlives the context; checked before every instruction, on a device before every step
+  void* stream = nullptr;      // on a CUDA device: a cudaStream_t that outlives the context; null: its own
 };
 
 // Never reused within a context; 0 is none.
@@ -45,10 +48,6 @@ struct EvalItem {
 struct OutputRows {
   const float* data = nullptr;
   int64_t rows = 0, cols = 0, stride = 0;
-};
-
-struct InstructionProfile {
-  uint64_t calls = 0, nanoseconds = 0;
 };
 
 class Context {
@@ -78,7 +77,12 @@ class Context {
   // Rows that the last Evaluate made for item `item` of output `output` (an index
   // into program.outputs): one for kLast, one a token for kAll, none for kNone;
   // exactly one for outputs of a fixed row (pooled outputs), unless kNone.
-  Result<OutputRows> Output(size_t item, size_t output) const;
+  // On a device the rows come to the host when first asked for. kResource: it failed.
+  Result<OutputRows> Output(size_t item, size_t output);
+  // The token that Sample chooses (kernels/sample/contract.h) from row `row` of those;
+  // on a device only the token comes to the host.
+  Result<int32_t> SampleOutput(size_t item, size_t output, int64_t row, std::span<const int32_t> recent, int64_t position,
+                               const SampleOptions& options);
 
   // A sequence's cache as bytes in its exact form (kv_state.cc), for every cache
   // type: restored in a context of the same artifact it goes on with the same
@@ -129,15 +133,27 @@ class Context {
   bool FillStep(std::span<const EvalItem> items);   // true when it holds the last token of the call
   void AddRows(const EvalItem& item, Progress& p, int64_t count);
   Status RunStep();
+  Status RunInstructions(const Step& step);
+  Status RunStepOnDevice();
+  Result<const Piece*> PieceOf(size_t item, size_t output) const;
+  Result<int32_t> SampleOnDevice(const Piece& piece, int64_t row, std::span<const int32_t> recent, int64_t position,
+                                 const SampleOptions& options);
+  std::byte* arena() const { return device_ ? device_->arena() : arena_.data(); }
+  // A layer's page of a sequence in the host's memory, until the next call: its own, or
+  // a copy of a device's. ChangedPage puts it back where it came from.
+  Result<std::byte*> PageOf(const KvPool::Sequence& cache, size_t layer, size_t index) const;
+  Status ChangedPage(const KvPool::Sequence& cache, size_t layer, size_t index) const;
   void CollectOutputs(std::span<const EvalItem> items, bool only_step);
   int64_t RowsWanted(const EvalItem& item, const fb::Output& out) const;
-  void PrepareStores(std::span<const EvalItem> items);
+  Status PrepareStores(std::span<const EvalItem> items);
 
   std::shared_ptr<const Model> model_;
   std::shared_ptr<const RopeTables> rope_;
   std::unique_ptr<Runner> runner_;
+  std::unique_ptr<DeviceStep> device_;   // null: steps run here
   KvPool pool_;
   Pages arena_;
+  mutable DeviceMemory page_;            // PageOf's copy
   int64_t max_rows_ = 0, chunk_ = 0;
   const std::atomic<bool>* cancel_ = nullptr;
   std::vector<int32_t> pooled_rows_;  // token numbers that outputs of a fixed row need
@@ -158,7 +174,11 @@ class Context {
   std::vector<Progress> progress_;
   std::vector<SequenceId> called_;         // the call's sequences, sorted
   std::vector<Piece> pieces_;              // [item][output]
-  std::vector<std::vector<float>> stores_;  // by output: rows kept over several steps
+  std::vector<RowStore> stores_;            // by output: rows kept over several steps
+  std::vector<DeviceMemory> fetched_;       // by piece: a device's rows, on the host
+  std::vector<bool> is_fetched_;
+  std::vector<std::byte> sample_work_;
+  DeviceMemory sampling_, sampling_host_;   // a device's arguments and token
   size_t items_ = 0;
   std::vector<InstructionProfile> profile_;
 };

@@ -84,7 +84,9 @@ Status Context::Evaluate(std::span<const EvalItem> items) {
   if (items.empty()) return {};
   int64_t last = 0;
   for (size_t i = 0; i < items.size(); ++i) last = std::max(last, progress_[i].before + static_cast<int64_t>(items[i].tokens.size()));
-  if (!rope_ || rope_->positions < last) rope_ = model_->Rope(last);
+  if (!rope_ || rope_->positions < last) {
+    HST_ASSIGN_OR_RETURN(rope_, model_->Rope(last));
+  }
   Status status;
   try {
     status = ReserveItems(items);
@@ -100,9 +102,10 @@ Status Context::Evaluate(std::span<const EvalItem> items) {
 Status Context::RunSteps(std::span<const EvalItem> items) {
   items_ = items.size();
   pieces_.assign(items.size() * stores_.size(), {});
+  is_fetched_.assign(pieces_.size(), false);
   for (bool first = true, last = false; !last; first = false) {
     last = FillStep(items);
-    if (first && !last) PrepareStores(items);
+    if (first && !last) HST_RETURN_IF_ERROR(PrepareStores(items));
     HST_RETURN_IF_ERROR(RunStep());
     CollectOutputs(items, first && last);
     for (const StepItem& s : step_items_) progress_[s.item].slot->cache.length += s.rows;
@@ -142,7 +145,20 @@ void Context::AddRows(const EvalItem& item, Progress& p, int64_t count) {
   }
 }
 
+Status Context::RunStepOnDevice() {
+  if (cancel_ && cancel_->load(std::memory_order_relaxed)) return Status(Code::kCancelled, "evaluate: cancelled");
+  device_->Clear();
+  for (const StepItem& s : step_items_) {
+    const KvPool::Sequence& cache = progress_[s.item].slot->cache;
+    device_->AddSequence(s.row, s.rows, cache.length, cache.blocks);
+  }
+  const DeviceStep::Rows rows{ids_, positions_, types_, output_rows_};
+  device_->Pad(rows);
+  return device_->Run(rows, *rope_, profile_);
+}
+
 Status Context::RunStep() {
+  if (device_) return RunStepOnDevice();
   const size_t layers = model_->layers().size();
   views_.clear();
   for (size_t l = 0; l < layers; ++l)
@@ -161,6 +177,10 @@ Status Context::RunStep() {
   step.rope = rope_->pointers;
   step.runner = runner_.get();
   model_->CountStep();
+  return RunInstructions(step);
+}
+
+Status Context::RunInstructions(const Step& step) {
   const auto instructions = model_->instructions();
   constexpr int64_t kFewRows = 8;   // beyond them time goes into products, not into reading weights
   const bool few = step.rows <= kFewRows;
@@ -186,19 +206,20 @@ int64_t Context::RowsWanted(const EvalItem& item, const fb::Output& out) const {
   return static_cast<int64_t>(item.tokens.size());
 }
 
-void Context::PrepareStores(std::span<const EvalItem> items) {
+Status Context::PrepareStores(std::span<const EvalItem> items) {
   const auto& outputs = *model_->program().outputs();
   for (uint32_t o = 0; o < outputs.size(); ++o) {
     const int64_t stride = RowStride(outputs.Get(o)->view()->cols());
     int64_t rows = 0;
     for (const EvalItem& item : items) rows += RowsWanted(item, *outputs.Get(o));
-    stores_[o].resize(static_cast<size_t>(rows * stride));
+    HST_RETURN_IF_ERROR(stores_[o].Resize(static_cast<size_t>(rows * stride), device_ ? &device_->device() : nullptr));
     int64_t at = 0;
     for (size_t i = 0; i < items.size(); ++i) {
       pieces_[i * stores_.size() + o].data = stores_[o].data() + at * stride;
       at += RowsWanted(items[i], *outputs.Get(o));
     }
   }
+  return {};
 }
 
 void Context::CollectOutputs(std::span<const EvalItem> items, bool only_step) {
@@ -223,26 +244,19 @@ void Context::CollectOutputs(std::span<const EvalItem> items, bool only_step) {
       }
       if (item.want == Want::kNone || count == 0) continue;
       const int64_t stride = RowStride(static_cast<int64_t>(buffer.cols())), cols = out.view()->cols();
-      const float* from = reinterpret_cast<const float*>(arena_.data() + buffer.offset() * static_cast<uint64_t>(step_rows)) + out.view()->col() + first * stride;
+      const float* from = reinterpret_cast<const float*>(arena() + buffer.offset() * static_cast<uint64_t>(step_rows)) + out.view()->col() + first * stride;
       Piece& piece = pieces_[s.item * stores_.size() + o];
       if (only_step) {
         piece.data = from;
       } else {
         const int64_t own = RowStride(cols);
         float* to = stores_[o].data() + (piece.data - stores_[o].data()) + piece.rows * own;
-        for (int64_t r = 0; r < count; ++r) std::copy_n(from + r * stride, cols, to + r * own);
+        RowStore::Copy(to, own, from, stride, cols, count, device_ ? &device_->queue() : nullptr);
       }
       piece.rows += count;
       piece.stride = only_step ? stride : RowStride(cols);
     }
   }
-}
-
-Result<OutputRows> Context::Output(size_t item, size_t output) const {
-  if (item >= items_ || output >= stores_.size())
-    return UsageError("output ", output, " of item ", item, ": the last evaluate had ", items_, " items and ", stores_.size(), " outputs");
-  const Piece& piece = pieces_[item * stores_.size() + output];
-  return OutputRows{piece.data, piece.rows, model_->program().outputs()->Get(static_cast<uint32_t>(output))->view()->cols(), piece.stride};
 }
 
 }  // namespace hasten

@@ -31,7 +31,7 @@ class EmbedInstr final : public WithKernel<EmbedArgs> {
     // Positions are looked up shifted (OPT): the table's row of position p is
     // p + offset. A view of the table from that row on is the same look-up only
     // for unpacked tables, so the indices are shifted instead.
-    return Choose(EmbedKernels(), b.isa());
+    return Choose(EmbedKernels(), b);
   }
   void Run(const Step& s) const override {
     if (source_ == fb::Source::Positions) RunPositions(s);
@@ -80,9 +80,10 @@ class LinearInstr final : public WithKernel<LinearArgs> {
     out_ = b.View(l.out());
     args_.out_stride = out_.stride;
     args_.rows = 1;
-    return Choose(LinearKernels(), b.isa());
+    return Choose(LinearKernels(), b);
   }
   std::span<const std::byte> weights() const override {
+    if (on_device_) return {};   // nothing here reads them
     return {args_.w, static_cast<size_t>(*PackedBytes(args_.scheme, args_.n, args_.k))};
   }
   void Fill(const Step& s, LinearArgs& a) const override {
@@ -107,7 +108,7 @@ class RopeInstr final : public WithKernel<RopeArgs> {
     args_.interleaved = r.interleaved();
     args_.rows = 1;
     table_ = r.table();
-    return Choose(RopeKernels(), b.isa());
+    return Choose(RopeKernels(), b);
   }
   void Fill(const Step& s, RopeArgs& a) const override {
     a.x = x_.At(s), a.out = out_.At(s), a.rows = s.rows;
@@ -126,10 +127,11 @@ class KvAppendInstr final : public WithKernel<KvAppendArgs> {
     args_.shape = b.Layer(layer_);
     k_ = b.View(k.k()), v_ = b.View(k.v());
     args_.k_stride = k_.stride, args_.v_stride = v_.stride;
-    return Choose(KvAppendKernels(), b.isa());
+    return Choose(KvAppendKernels(), b);
   }
   void Fill(const Step& s, KvAppendArgs& a) const override {
-    a.sequences = s.Sequences(layer_);
+    if (s.queue) a.paged = s.paged, a.cache = s.caches[layer_];
+    else a.sequences = s.Sequences(layer_);
     a.k = k_.At(s), a.v = v_.At(s);
   }
 
@@ -145,11 +147,9 @@ class AttentionInstr final : public WithKernel<AttentionArgs> {
     args_.shape = b.Layer(layer_);
     q_ = b.View(a.q()), out_ = b.View(a.out());
     args_.q_stride = q_.stride, args_.out_stride = out_.stride;
-    return Choose(AttentionKernels(), b.isa());
+    return Choose(AttentionKernels(), b);
   }
-  void Run(const Step& s) const override {
-    AttentionArgs a = args_;
-    Fill(s, a);
+  void RunHere(const Step& s, AttentionArgs& a) const override {
     if (const size_t bytes = ShareSplits(a, s.runner->threads())) {
       a.shared = s.runner->Shared(bytes);
       std::memset(a.shared, 0, static_cast<size_t>(a.shared_counters));
@@ -157,7 +157,8 @@ class AttentionInstr final : public WithKernel<AttentionArgs> {
     s.runner->Run(*kernel_, a);
   }
   void Fill(const Step& s, AttentionArgs& a) const override {
-    a.sequences = s.Sequences(layer_);
+    if (s.queue) a.paged = s.paged, a.cache = s.caches[layer_];
+    else a.sequences = s.Sequences(layer_);
     a.q = q_.At(s), a.out = out_.At(s);
   }
 

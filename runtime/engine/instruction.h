@@ -20,6 +20,8 @@ class Instruction {
   virtual ~Instruction() = default;
   // The step's data fit the program (the context's duty); never fails.
   virtual void Run(const Step& step) const = 0;
+  // Device memory that a run of no more rows than this step's needs beside the step's own.
+  virtual uint64_t DeviceScratch(const Step&) const { return 0; }
   // As `hasten kernels` prints it; "copy" and the like for those without a kernel.
   virtual const char* kernel() const = 0;
   // The weight matrix that a run reads from one end to the other; empty: none.
@@ -32,6 +34,8 @@ struct Binding {
   std::span<const std::byte> weights;
   std::span<const AttentionShape> layers;
   Isa isa;
+  const Device* device = nullptr;  // where the weights are; null: in the host's memory
+  int arch = 0;                    // the device's
 };
 
 // One object an instruction, in order. kUnsupported when no kernel takes an

@@ -59,6 +59,8 @@ class Binder {
   }
   const AttentionShape& Layer(uint32_t index) const { return b_.layers[index]; }
   Isa isa() const { return b_.isa; }
+  const Device* device() const { return b_.device; }
+  int arch() const { return b_.arch; }
 
  private:
   const Binding& b_;
@@ -69,23 +71,36 @@ class Binder {
 template <class Args>
 class WithKernel : public Instruction {
  public:
-  const char* kernel() const override { return kernel_->name; }
-  Status Choose(std::span<const Kernel<Args>> table, Isa isa) {
-    kernel_ = SelectKernel<Args>(table, args_, isa);
-    return kernel_ ? Status() : Unsupported("no kernel of instruction set ", IsaName(isa), " or below takes its arguments");
+  const char* kernel() const override { return on_device_ ? on_device_->name : kernel_->name; }
+  Status Choose(std::span<const Kernel<Args>> table, const Binder& b) {
+    if (b.device()) {
+      on_device_ = SelectKernel<Args>(b.device()->kernels().template table<Args>(), args_, b.arch());
+      return on_device_ ? Status() : Unsupported("no kernel for an sm_", b.arch(), " device takes its arguments");
+    }
+    kernel_ = SelectKernel<Args>(table, args_, b.isa());
+    return kernel_ ? Status() : Unsupported("no kernel of instruction set ", IsaName(b.isa()), " or below takes its arguments");
   }
 
   void Run(const Step& s) const override {
     Args a = args_;
     Fill(s, a);
-    s.runner->Run(*kernel_, a);
+    if (on_device_) on_device_->launch(a, s.queue->launches());
+    else RunHere(s, a);
+  }
+  uint64_t DeviceScratch(const Step& s) const override {
+    if (!on_device_ || !on_device_->scratch) return 0;
+    Args a = args_;
+    Fill(s, a);
+    return on_device_->scratch(a, s.queue->launches());
   }
 
  protected:
   virtual void Fill(const Step& s, Args& a) const = 0;
+  virtual void RunHere(const Step& s, Args& a) const { s.runner->Run(*kernel_, a); }
 
   Args args_;
   const Kernel<Args>* kernel_ = nullptr;
+  const DeviceKernel<Args>* on_device_ = nullptr;
 };
 
 template <class I, class T>

@@ -20,7 +20,7 @@ class NormInstr final : public WithKernel<NormArgs> {
     args_.cols = x_.cols / args_.groups;
     args_.eps = n.eps();
     args_.rows = 1;
-    return Choose(NormKernels(), b.isa());
+    return Choose(NormKernels(), b);
   }
   void Fill(const Step& s, NormArgs& a) const override {
     a.x = x_.At(s), a.out = out_.At(s), a.rows = x_.Rows(s);
@@ -38,7 +38,7 @@ class QuantizeInstr final : public WithKernel<QuantizeArgs> {
     args_.cols = x_.cols;
     args_.ga = b.Buffer(q.out()).group();
     args_.rows = 1;
-    return Choose(QuantizeKernels(), b.isa());
+    return Choose(QuantizeKernels(), b);
   }
   void Fill(const Step& s, QuantizeArgs& a) const override {
     a.x = x_.At(s), a.rows = x_.Rows(s), a.out = out_.At(s);
@@ -56,7 +56,7 @@ class UnaryInstr final : public WithKernel<UnaryArgs> {
     args_.op = static_cast<Unary>(u.op());
     args_.x_stride = x_.stride, args_.out_stride = out_.stride, args_.cols = x_.cols;
     args_.rows = 1;
-    return Choose(UnaryKernels(), b.isa());
+    return Choose(UnaryKernels(), b);
   }
   void Fill(const Step& s, UnaryArgs& a) const override {
     a.x = x_.At(s), a.out = out_.At(s), a.rows = x_.Rows(s);
@@ -78,7 +78,7 @@ class BinaryInstr final : public WithKernel<BinaryArgs> {
     if (args_.b_kind == Operand::kVector) args_.b = b.Vector(i.vector());
     args_.a_stride = a_.stride, args_.b_stride = b_.stride, args_.out_stride = out_.stride, args_.cols = a_.cols;
     args_.rows = 1;
-    return Choose(BinaryKernels(), b.isa());
+    return Choose(BinaryKernels(), b);
   }
   void Fill(const Step& s, BinaryArgs& a) const override {
     a.a = a_.At(s), a.out = out_.At(s), a.rows = a_.Rows(s);
@@ -96,7 +96,7 @@ class GatedInstr final : public WithKernel<GatedArgs> {
     args_.act = static_cast<Unary>(g.act());
     args_.gate_stride = gate_.stride, args_.up_stride = up_.stride, args_.out_stride = out_.stride, args_.cols = gate_.cols;
     args_.rows = 1;
-    return Choose(GatedKernels(), b.isa());
+    return Choose(GatedKernels(), b);
   }
   void Fill(const Step& s, GatedArgs& a) const override {
     a.gate = gate_.At(s), a.up = up_.At(s), a.out = out_.At(s), a.rows = gate_.Rows(s);

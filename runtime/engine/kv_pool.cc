@@ -16,22 +16,44 @@ int64_t BlocksFor(int64_t tokens) { return (tokens + kKvPageTokens - 1) / kKvPag
 
 }  // namespace
 
-Result<KvPool> KvPool::Create(std::span<const AttentionShape> layers, int64_t tokens) {
-  KvPool pool;
-  Checked bytes = 0;
+Status KvPool::Plan(std::span<const AttentionShape> layers, int64_t tokens, int64_t spare, uint64_t* bytes) {
+  Checked block = 0;
   for (const AttentionShape& shape : layers) {
-    if (bytes.ok()) pool.layer_offset_.push_back(bytes.value());
-    bytes = bytes + KvPageBytes(shape);
+    if (block.ok()) layer_offset_.push_back(block.value());
+    block = block + KvPageBytes(shape);
   }
   const int64_t blocks = BlocksFor(tokens);
-  const Checked total = bytes * static_cast<uint64_t>(blocks);
-  if (blocks > kMaxBlocks || !total.ok())
-    return ResourceError("a KV cache of ", tokens, " tokens is too large");
-  pool.block_bytes_ = bytes.value();
-  HST_ASSIGN_OR_RETURN(pool.memory_, Pages::Allocate(total.value(), "the KV cache"));
-  pool.references_.assign(static_cast<size_t>(blocks), 0);
-  for (int64_t b = blocks; b > 0; --b) pool.free_.push_back(static_cast<int32_t>(b - 1));
+  const Checked total = block * static_cast<uint64_t>(blocks + spare);
+  if (blocks > kMaxBlocks || !total.ok()) return ResourceError("a KV cache of ", tokens, " tokens is too large");
+  block_bytes_ = block.value();
+  *bytes = total.value();
+  references_.assign(static_cast<size_t>(blocks), 0);
+  for (int64_t b = blocks; b > 0; --b) free_.push_back(static_cast<int32_t>(b - 1));
+  return {};
+}
+
+Result<KvPool> KvPool::Create(std::span<const AttentionShape> layers, int64_t tokens) {
+  KvPool pool;
+  uint64_t bytes = 0;
+  HST_RETURN_IF_ERROR(pool.Plan(layers, tokens, 0, &bytes));
+  HST_ASSIGN_OR_RETURN(pool.memory_, Pages::Allocate(bytes, "the KV cache"));
+  pool.base_ = pool.memory_.data();
   return pool;
+}
+
+Result<KvPool> KvPool::CreateOn(Device& device, Queue& queue, std::span<const AttentionShape> layers, int64_t tokens) {
+  KvPool pool;
+  uint64_t bytes = 0;
+  HST_RETURN_IF_ERROR(pool.Plan(layers, tokens, 1, &bytes));
+  HST_ASSIGN_OR_RETURN(pool.device_memory_, device.Allocate(bytes, "the KV cache"));
+  pool.base_ = pool.device_memory_.data();
+  pool.queue_ = &queue;
+  return pool;
+}
+
+void KvPool::CopyBlock(int32_t to, int32_t from) {
+  if (queue_) queue_->Copy(BlockAt(to), BlockAt(from), block_bytes_);
+  else std::memcpy(BlockAt(to), BlockAt(from), block_bytes_);
 }
 
 KvPool::Sequence KvPool::NewSequence() const {
@@ -78,7 +100,7 @@ bool KvPool::Reserve(Sequence& s, int64_t tokens) {
   }
   if (at < had && references_[static_cast<size_t>(s.blocks[at])] > 1) {
     const int32_t old = s.blocks[at], own = Take();
-    std::memcpy(BlockAt(own), BlockAt(old), block_bytes_);
+    CopyBlock(own, old);
     SetBlock(s, at, own);
     Release(old);
   }

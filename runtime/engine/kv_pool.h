@@ -1,7 +1,8 @@
 // The paged KV cache: blocks of 64 tokens, all layers of a token side by side,
 // handed out from one bounded pool and shared between forked sequences until
 // one of them writes. Knows nothing of programs or kernels beyond the size of a
-// layer's page (kernels/attention/contract.h).
+// layer's page (kernels/attention/contract.h). Nothing here reads the memory, which may
+// be a device's.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "runtime/base/status.h"
+#include "runtime/device/device.h"
 #include "runtime/engine/memory.h"
 #include "runtime/kernels/attention/contract.h"
 
@@ -19,10 +21,14 @@ class KvPool {
   // Room for `tokens` tokens (rounded up to blocks) of `layers`. kResource when
   // the system has no address space for it; memory is used as tokens come.
   static Result<KvPool> Create(std::span<const AttentionShape> layers, int64_t tokens);
+  // The same in a device's memory, all of it at once, and one block beyond the others for
+  // rows that only fill a step up. The queue outlives the pool and copies its blocks.
+  static Result<KvPool> CreateOn(Device& device, Queue& queue, std::span<const AttentionShape> layers, int64_t tokens);
 
   int64_t blocks() const { return static_cast<int64_t>(references_.size()); }
   int64_t free_blocks() const { return static_cast<int64_t>(free_.size()); }
   uint64_t block_bytes() const { return block_bytes_; }
+  std::byte* layer_base(size_t layer) const { return base_ + layer_offset_[layer]; }   // of block 0
 
   // One sequence's cache. Moved, never copied: Fork shares.
   struct Sequence {
@@ -44,12 +50,17 @@ class KvPool {
   Sequence Fork(const Sequence& s);
 
  private:
+  Status Plan(std::span<const AttentionShape> layers, int64_t tokens, int64_t spare, uint64_t* bytes);
   int32_t Take();
   void Release(int32_t block);
   void SetBlock(Sequence& s, size_t at, int32_t block) const;
-  std::byte* BlockAt(int32_t block) const { return memory_.data() + static_cast<uint64_t>(block) * block_bytes_; }
+  std::byte* BlockAt(int32_t block) const { return base_ + static_cast<uint64_t>(block) * block_bytes_; }
+  void CopyBlock(int32_t to, int32_t from);
 
   Pages memory_;
+  DeviceMemory device_memory_;
+  Queue* queue_ = nullptr;
+  std::byte* base_ = nullptr;           // of one of the two
   uint64_t block_bytes_ = 0;
   std::vector<uint64_t> layer_offset_;  // within a block
   std::vector<int32_t> references_;     // by block

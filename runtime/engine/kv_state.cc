@@ -65,6 +65,24 @@ Result<SavedHeader> ReadHeader(std::span<const std::byte> in, const Model& model
 
 }  // namespace
 
+Result<std::byte*> Context::PageOf(const KvPool::Sequence& cache, size_t layer, size_t index) const {
+  if (!device_) return cache.pages[layer][index];
+  const uint64_t bytes = KvPageBytes(model_->layers()[layer]);
+  if (bytes > page_.size()) {
+    page_ = {};
+    HST_ASSIGN_OR_RETURN(page_, device_->device().AllocateHost(bytes, "a page of the KV cache"));
+  }
+  device_->queue().Download(page_.data(), cache.pages[layer][index], bytes);
+  HST_RETURN_IF_ERROR(device_->Wait());
+  return page_.data();
+}
+
+Status Context::ChangedPage(const KvPool::Sequence& cache, size_t layer, size_t index) const {
+  if (!device_) return {};
+  device_->queue().Upload(cache.pages[layer][index], page_.data(), KvPageBytes(model_->layers()[layer]));
+  return device_->Wait();
+}
+
 Status Context::CheckEmpty(const Slot& slot, int64_t tokens, const char* what) const {
   if (slot.cache.length != 0) return UsageError(what, ": the sequence has ", slot.cache.length, " tokens already; it must be empty");
   if (tokens < 1 || tokens > model_->max_positions())
@@ -88,8 +106,13 @@ Status Context::SaveKv(SequenceId id, std::span<std::byte> out) const {
   std::byte* at = out.data() + sizeof h;
   for (size_t l = 0; l < model_->layers().size(); ++l) {
     const AttentionShape& s = model_->layers()[l];
-    for (int64_t t = 0; t < cache.length; ++t, at += KvSavedTokenBytes(s))
-      KvSaveToken(s, cache.pages[l][static_cast<size_t>(t / kKvPageTokens)], t % kKvPageTokens, at);
+    const std::byte* page = nullptr;
+    for (int64_t t = 0; t < cache.length; ++t, at += KvSavedTokenBytes(s)) {
+      if (t % kKvPageTokens == 0) {
+        HST_ASSIGN_OR_RETURN(page, PageOf(cache, l, static_cast<size_t>(t / kKvPageTokens)));
+      }
+      KvSaveToken(s, page, t % kKvPageTokens, at);
+    }
   }
   return {};
 }
@@ -106,10 +129,21 @@ Status Context::RestoreKv(SequenceId id, std::span<const std::byte> in) {
   const std::byte* at = in.data() + sizeof h;
   for (size_t l = 0; l < model_->layers().size(); ++l) {
     const AttentionShape& s = model_->layers()[l];
+    std::byte* page = nullptr;
     for (int64_t t = 0; t < tokens; ++t, at += KvSavedTokenBytes(s)) {
-      if (KvRestoreToken(s, slot->cache.pages[l][static_cast<size_t>(t / kKvPageTokens)], t % kKvPageTokens, at)) continue;
+      const auto index = static_cast<size_t>(t / kKvPageTokens);
+      Status status;
+      if (t % kKvPageTokens == 0) {
+        Result<std::byte*> got = PageOf(slot->cache, l, index);
+        if (got.ok()) page = *got;
+        else status = std::move(got).status();
+      }
+      if (status.ok() && !KvRestoreToken(s, page, t % kKvPageTokens, at))
+        status = BadInput("saved state: layer ", l, ", token ", t, ": an INT8 scale or code that no cache holds");
+      if (status.ok() && (t % kKvPageTokens == kKvPageTokens - 1 || t == tokens - 1)) status = ChangedPage(slot->cache, l, index);
+      if (status.ok()) continue;
       pool_.Truncate(slot->cache, 0);
-      return BadInput("saved state: layer ", l, ", token ", t, ": an INT8 scale or code that no cache holds");
+      return status;
     }
   }
   slot->cache.length = tokens;
@@ -127,8 +161,11 @@ Status Context::ExportKv(SequenceId id, size_t layer, std::span<float> k, std::s
     return UsageError("KV export of layer ", layer, ": room for ", k.size(), " and ", v.size(), " values, needed ",
                       heads * n * s.head_dim, " and ", heads * n * s.v_head_dim);
   std::vector<float> key(static_cast<size_t>(heads * s.head_dim)), value(static_cast<size_t>(heads * s.v_head_dim));
+  const std::byte* page = nullptr;
   for (int64_t t = 0; t < n; ++t) {
-    const std::byte* page = slot->cache.pages[layer][static_cast<size_t>(t / kKvPageTokens)];
+    if (t % kKvPageTokens == 0) {
+      HST_ASSIGN_OR_RETURN(page, PageOf(slot->cache, layer, static_cast<size_t>(t / kKvPageTokens)));
+    }
     KvReadToken(s, page, t % kKvPageTokens, key.data(), value.data());
     for (int64_t h = 0; h < heads; ++h) {
       std::copy_n(key.data() + h * s.head_dim, s.head_dim, k.data() + (h * n + t) * s.head_dim);
@@ -171,12 +208,15 @@ Status Context::ImportKv(SequenceId id, int64_t tokens, std::span<const float* c
     kr.resize(static_cast<size_t>(kKvPageTokens * a.k_stride));
     vr.resize(static_cast<size_t>(kKvPageTokens * a.v_stride));
     for (int64_t at = 0; at < tokens; at += kKvPageTokens) {
-      SequenceView view{0, std::min(kKvPageTokens, tokens - at), at, slot->cache.pages[l].data()};
+      const auto index = static_cast<size_t>(at / kKvPageTokens);
+      HST_ASSIGN_OR_RETURN(std::byte* const page, PageOf(slot->cache, l, index));
+      SequenceView view{0, std::min(kKvPageTokens, tokens - at), 0, &page};   // a page holds no position
       ToRows(k[l], a.shape.kv_heads, tokens, a.shape.head_dim, at, view.rows, kr.data());
       ToRows(v[l], a.shape.kv_heads, tokens, a.shape.v_head_dim, at, view.rows, vr.data());
       a.sequences = {&view, 1};
       a.k = kr.data(), a.v = vr.data();
       runner_->Run(*kernel, a);
+      HST_RETURN_IF_ERROR(ChangedPage(slot->cache, l, index));
     }
   }
   slot->cache.length = tokens;

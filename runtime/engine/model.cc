@@ -47,7 +47,7 @@ Result<std::shared_ptr<const Model>> Model::Open(const std::string& path, const 
   std::shared_ptr<Model> m(new Model);
   HST_ASSIGN_OR_RETURN(m->file_, ArtifactFile::Open(path));
   if (options.verify_digests) HST_RETURN_IF_ERROR(m->file_->VerifyDigests());
-  if (options.huge_pages && m->file_->weights().size() >= HugeWeights::kLeastBytes)
+  if (options.huge_pages && !options.device && m->file_->weights().size() >= HugeWeights::kLeastBytes)
     m->huge_weights_ = std::make_unique<HugeWeights>(m->file_->weights());
   if (Status s = m->Bind(options); !s.ok()) return std::move(s).Annotate(path);
   return std::shared_ptr<const Model>(std::move(m));
@@ -59,14 +59,20 @@ Status Model::Bind(const ModelOptions& options) {
   if (program().layers())
     for (const fb::Layer* l : *program().layers()) layers_.push_back(ShapeOf(*l, kv_type()));
   max_positions_ = PositionLimit(program());
-  HST_ASSIGN_OR_RETURN(instructions_, BindInstructions({program(), file_->weights(), layers_, isa_}));
+  Binding binding{program(), file_->weights(), layers_, isa_};
+  if (options.device) {
+    HST_ASSIGN_OR_RETURN(on_device_, DeviceModel::Load(options.device, *file_, layers_));
+    binding.weights = on_device_->weights(), binding.layers = on_device_->layers();
+    binding.device = options.device.get(), binding.arch = options.device->Info().arch;
+  }
+  HST_ASSIGN_OR_RETURN(instructions_, BindInstructions(binding));
   weights_after_.resize(instructions_.size());
   for (size_t i = instructions_.size(); i-- > 1;)
     weights_after_[i - 1] = instructions_[i]->weights().empty() ? weights_after_[i] : instructions_[i]->weights();
   return {};
 }
 
-std::shared_ptr<const RopeTables> Model::Rope(int64_t positions) const {
+Result<std::shared_ptr<const RopeTables>> Model::Rope(int64_t positions) const {
   const std::lock_guard lock(rope_mutex_);
   if (rope_ && rope_->positions >= positions) return rope_;
   // Doubling, so that a sequence that grows token by token does not rebuild
@@ -82,10 +88,18 @@ std::shared_ptr<const RopeTables> Model::Rope(int64_t positions) const {
       const std::span<const float> inv_freq(t->inv_freq()->data(), t->inv_freq()->size());
       std::vector<float> values(static_cast<size_t>(n) * inv_freq.size() * 2);
       BuildRopeTable(inv_freq, t->scale(), n, values);
+      if (on_device_) {
+        HST_ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, on_device_->device().NewQueue());
+        HST_ASSIGN_OR_RETURN(DeviceMemory memory, UploadFloats(on_device_->device(), *queue, values, "a RoPE table"));
+        tables->pointers.push_back(reinterpret_cast<const float*>(memory.data()));
+        tables->on_device.push_back(std::move(memory));
+        continue;
+      }
       tables->pointers.push_back(values.data());
       tables->values.push_back(std::move(values));
     }
-  return rope_ = std::move(tables);
+  rope_ = std::move(tables);
+  return rope_;
 }
 
 Result<const Tokenizer*> Model::tokenizer() const {

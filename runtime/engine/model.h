@@ -13,6 +13,7 @@
 
 #include "runtime/base/isa.h"
 #include "runtime/base/status.h"
+#include "runtime/engine/device_model.h"
 #include "runtime/engine/huge_weights.h"
 #include "runtime/engine/instruction.h"
 #include "runtime/format/artifact.h"
@@ -26,13 +27,15 @@ struct ModelOptions {
   std::optional<Isa> isa;       // absent: the best that the machine has
   bool verify_digests = false;  // read the whole file first (ArtifactFile::VerifyDigests)
   bool huge_pages = true;       // move weights that are read often to huge pages (HugeWeights)
+  std::shared_ptr<Device> device;  // where the program runs; null: here
 };
 
 // Cosine and sine tables, by table index, for positions below `positions`.
 struct RopeTables {
   int64_t positions = 0;
   std::vector<std::vector<float>> values;
-  std::vector<const float*> pointers;  // into values
+  std::vector<DeviceMemory> on_device;
+  std::vector<const float*> pointers;  // into one of the two
 };
 
 class Model {
@@ -45,6 +48,7 @@ class Model {
   const fb::Program& program() const { return file_->program(); }
   const fb::ModelInfo& info() const { return file_->model_info(); }
   Isa isa() const { return isa_; }
+  const DeviceModel* on_device() const { return on_device_.get(); }   // null: the program runs here
   int64_t vocab() const { return program().vocab(); }      // token ids are below it
   bool causal() const { return program().causal(); }       // false: an encoder
   KvType kv_type() const { return static_cast<KvType>(program().kv_type()); }
@@ -56,8 +60,8 @@ class Model {
   std::span<const std::byte> WeightsAfter(size_t i) const { return weights_after_[i]; }
 
   // RoPE tables for at least `positions` positions (up to max_positions), built
-  // when first asked for and shared. Thread-safe; throws std::bad_alloc.
-  std::shared_ptr<const RopeTables> Rope(int64_t positions) const;
+  // when first asked for and shared. Thread-safe; throws std::bad_alloc; kResource on a device.
+  Result<std::shared_ptr<const RopeTables>> Rope(int64_t positions) const;
 
   // A step of the program has run, and read the weights. Thread-safe.
   void CountStep() const {
@@ -77,6 +81,7 @@ class Model {
   Isa isa_ = Isa::kScalar;
   int64_t max_positions_ = 0;
   std::vector<AttentionShape> layers_;
+  std::unique_ptr<DeviceModel> on_device_;
   std::vector<std::unique_ptr<Instruction>> instructions_;
   std::vector<std::span<const std::byte>> weights_after_;   // by instruction
 

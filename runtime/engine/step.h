@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/base/threads.h"
+#include "runtime/device/device.h"
 #include "runtime/kernels/attention/contract.h"
 #include "runtime/kernels/kernel.h"
 
@@ -76,6 +77,10 @@ struct Step {
   int64_t sequence_count = 0;
   std::span<const float* const> rope;     // tables, by index
   Runner* runner = nullptr;
+  // On a device every address above is of its memory, and in place of `sequences` there are:
+  Queue* queue = nullptr;
+  PagedStep paged;
+  std::span<const PagedCache> caches;     // by layer
 
   std::span<const SequenceView> Sequences(uint32_t layer) const {
     return sequences.subspan(static_cast<size_t>(layer * sequence_count), static_cast<size_t>(sequence_count));

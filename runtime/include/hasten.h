@@ -73,8 +73,11 @@ typedef struct hst_model_options {
   void* log_user;
   uint32_t small_pages; /* 1: never copy weights that are read often to huge pages (a private copy, faster to read) */
   uint32_t reserved;
+  const char* device;   /* NUL-terminated: "cpu", "cuda", "cuda:1", or "auto": CUDA's first device, or with a line to `log` the
+                           CPU; NULL: "cpu". The weights are copied to it. HST_RESOURCE: it cannot be used, and why */
+  uint64_t device_memory; /* bytes that the model and its contexts may take of it; 0: all that is there */
 } hst_model_options;
-#define HST_MODEL_OPTIONS_INIT {sizeof(hst_model_options), 0, NULL, NULL, NULL, 0, 0}
+#define HST_MODEL_OPTIONS_INIT {sizeof(hst_model_options), 0, NULL, NULL, NULL, 0, 0, NULL, 0}
 
 /* Maps the artifact at `path` (NUL-terminated). The file must stay unchanged
  * while the model lives; replace artifacts by rename. `options` may be NULL. */
@@ -116,6 +119,7 @@ HST_API hst_status hst_model_get_info(const hst_model* model, hst_model_info* in
 #define HST_STRING_CALIBRATION_DIGEST 6
 #define HST_STRING_LICENCE 7
 #define HST_STRING_CARD 8           /* quality card, JSON, "" when never gated */
+#define HST_STRING_DEVICE 9         /* where it runs: "cpu", or the name of the CUDA device */
 HST_API hst_status hst_model_get_string(const hst_model* model, uint32_t which, const char** data, size_t* size,
                                         hst_error** error);
 
@@ -265,10 +269,11 @@ typedef struct hst_context_options {
   int64_t kv_tokens;          /* tokens of all sequences together; 0: the model's length, at most 8192 */
   int64_t max_rows;           /* token rows of one step; 0: 512 (encoders: the model's length, at most 8192) */
   int64_t prefill_chunk;      /* most tokens of one sequence in a step; 0: max_rows */
-  uint32_t profile;           /* 1: measure every instruction */
+  uint32_t profile;           /* 1: measure every instruction; on a device each is waited for */
   uint32_t reserved;
+  void* stream;               /* CUDA: a cudaStream_t that outlives the context; NULL: its own */
 } hst_context_options;
-#define HST_CONTEXT_OPTIONS_INIT {sizeof(hst_context_options), 0, 0, 0, 0, 0, 0}
+#define HST_CONTEXT_OPTIONS_INIT {sizeof(hst_context_options), 0, 0, 0, 0, 0, 0, NULL}
 HST_API hst_status hst_context_create(const hst_model* model, const hst_context_options* options, hst_context** context,
                                       hst_error** error);
 /* Cancels and waits for a call that another thread has in this context. */
@@ -320,7 +325,8 @@ typedef struct hst_rows {
 } hst_rows;
 #define HST_ROWS_INIT {sizeof(hst_rows), 0, NULL, 0, 0, 0}
 /* Rows of output `output` for item `item` of the last hst_evaluate: one for
- * HST_WANT_LAST, `count` for HST_WANT_ALL, in order of tokens. */
+ * HST_WANT_LAST, `count` for HST_WANT_ALL, in order of tokens. On a device the
+ * rows stay there until this call, which waits for them. */
 HST_API hst_status hst_get_rows(hst_context* context, size_t item, uint32_t output, hst_rows* rows, hst_error** error);
 
 typedef struct hst_sample_options {
@@ -339,6 +345,12 @@ typedef struct hst_sample_options {
 HST_API hst_status hst_sample(hst_context* context, const float* logits, size_t count, const int32_t* recent,
                               size_t recent_count, int64_t position, const hst_sample_options* options, int32_t* token,
                               hst_error** error);
+
+/* The same from row `row` of hst_get_rows(item, output). On a device the choice is made
+ * there, and only the token is copied. HST_BAD_INPUT: a logit is NaN, or all are -inf. */
+HST_API hst_status hst_sample_row(hst_context* context, size_t item, uint32_t output, int64_t row, const int32_t* recent,
+                                  size_t recent_count, int64_t position, const hst_sample_options* options, int32_t* token,
+                                  hst_error** error);
 
 /* ---- KV state --------------------------------------------------------- */
 

@@ -32,6 +32,9 @@ class EmulatedQueue final : public Queue {
   void Copy(std::byte* to, const std::byte* from, uint64_t bytes) override {
     if (launches_.error == 0 && bytes > 0) std::memmove(to, from, bytes);
   }
+  void CopyRows(std::byte* to, uint64_t to_stride, const std::byte* from, uint64_t from_stride, uint64_t bytes, uint64_t rows) override {
+    for (uint64_t r = 0; r < rows; ++r) Copy(to + r * to_stride, from + r * from_stride, bytes);
+  }
   Status Wait() override {
     if (launches_.error) return ResourceError("the device failed in ", launches_.failed ? launches_.failed : "a copy", ": error ", launches_.error);
     return {};
@@ -51,7 +54,7 @@ class EmulatedDevice final : public Device {
   const DeviceKernels& kernels() const override { return CudaKernels(); }
   Result<DeviceMemory> Allocate(uint64_t bytes, const char*) override { return Make(bytes, false); }
   Result<DeviceMemory> AllocateHost(uint64_t bytes, const char*) override { return Make(bytes, true); }
-  Result<std::unique_ptr<Queue>> NewQueue() override { return std::unique_ptr<Queue>(new EmulatedQueue(shared_from_this())); }
+  Result<std::unique_ptr<Queue>> NewQueue(void*) override { return std::unique_ptr<Queue>(new EmulatedQueue(shared_from_this())); }
 
  private:
   Result<DeviceMemory> Make(uint64_t bytes, bool host) {
@@ -61,7 +64,7 @@ class EmulatedDevice final : public Device {
     std::memset(p, 0xff, bytes);   // what was never written is a NaN
     return DeviceMemory(shared_from_this(), p, bytes, host);
   }
-  void Free(std::byte* data, bool) override { std::free(data); }
+  void Free(std::byte* data, uint64_t, bool) override { std::free(data); }
 };
 
 }  // namespace

@@ -65,7 +65,7 @@ TEST_F(Batching, EachRequestGetsItsOwnTokens) {
     for (std::span<const int32_t> next = history; ids.size() < 12; next = {&history.back(), 1}) {
       const auto rows = (*session)->Evaluate(next, calib::Rows::kLast);
       ASSERT_TRUE(rows.ok());
-      ids.push_back(*(*session)->Sample(rows->At(0), history, {}));
+      ids.push_back(*(*session)->SampleNext(history, {}));
       history.push_back(ids.back());
     }
     alone.push_back(ids);

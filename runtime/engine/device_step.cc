@@ -1,0 +1,172 @@
+#include "runtime/engine/device_step.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cstring>
+
+#include "runtime/base/checked.h"
+#include "runtime/kernels/attention/cuda/plan.h"
+
+namespace hasten {
+namespace {
+
+constexpr int64_t kMostDecodeRows = 256;    // a larger step gains nothing from a recording
+constexpr int64_t kLeastKeys = 256;         // one split of attention
+constexpr uint64_t kAlignment = 256;
+
+uint64_t AlignUp(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+Result<std::unique_ptr<DeviceStep>> DeviceStep::Create(const Model& model, int64_t max_rows, void* stream) {
+  std::unique_ptr<DeviceStep> d(new DeviceStep);
+  d->model_ = &model;
+  d->device_ = model.on_device()->device().shared_from_this();
+  d->max_rows_ = max_rows;
+  HST_ASSIGN_OR_RETURN(d->queue_, d->device_->NewQueue(stream));
+  const Checked arena = Checked(model.program().arena_bytes_per_row()) * static_cast<uint64_t>(max_rows);
+  if (!arena.ok()) return ResourceError("an arena of ", max_rows, " rows is too large");
+  HST_ASSIGN_OR_RETURN(d->arena_, d->device_->Allocate(std::max<uint64_t>(arena.value(), 1), "the arena"));
+  return d;
+}
+
+Status DeviceStep::UseCache(const KvPool& pool) {
+  const auto layers = model_->on_device()->layers();
+  for (size_t l = 0; l < layers.size(); ++l) caches_.push_back({pool.layer_base(l), static_cast<int64_t>(pool.block_bytes())});
+  spare_block_ = static_cast<int32_t>(pool.blocks());
+  most_keys_ = std::min(std::max(model_->max_positions(), kLeastKeys), std::max(pool.blocks() * kKvPageTokens, kLeastKeys));
+  // What the largest step needs.
+  Step largest;
+  largest.arena = arena_.data();
+  largest.rows = largest.outputs = max_rows_;
+  largest.queue = queue_.get();
+  largest.paged.rows = largest.paged.tile_count = max_rows_;
+  largest.paged.most_keys = most_keys_;
+  largest.caches = caches_;
+  const std::vector<const float*> ropes(model_->program().rope_tables() ? model_->program().rope_tables()->size() : 0);
+  largest.rope = ropes;
+  uint64_t scratch = 0;
+  for (const auto& i : model_->instructions()) scratch = std::max(scratch, i->DeviceScratch(largest));
+  return queue_->ReserveScratch(scratch);
+}
+
+void DeviceStep::AddSequence(int64_t row, int64_t rows, int64_t past, std::span<const int32_t> blocks) {
+  if (sequences_.empty()) decodes_ = true;
+  decodes_ = decodes_ && rows == 1;
+  sequences_.push_back({static_cast<int32_t>(row), static_cast<int32_t>(rows), static_cast<int32_t>(past), static_cast<int32_t>(blocks_.size())});
+  blocks_.insert(blocks_.end(), blocks.begin(), blocks.end());
+}
+
+void DeviceStep::Pad(Rows r) {
+  const int64_t rows = static_cast<int64_t>(r.ids.size()), full = static_cast<int64_t>(std::bit_ceil(r.ids.size()));
+  decodes_ = decodes_ && model_->causal() && full <= std::min(kMostDecodeRows, max_rows_) && r.output_rows.size() == r.ids.size();
+  if (!decodes_) return;
+  for (int64_t row = rows; row < full; ++row) {
+    AddSequence(row, 1, 0, {&spare_block_, 1});
+    r.ids.push_back(0), r.positions.push_back(0);
+    if (!r.types.empty()) r.types.push_back(0);
+    r.output_rows.push_back(static_cast<int32_t>(row));
+  }
+}
+
+DeviceStep::Layout DeviceStep::LayoutOf(const Rows& r) const {
+  Layout l{};
+  uint64_t at = 0;
+  const auto take = [&](size_t count, size_t size) {
+    const uint64_t begin = at;
+    at = AlignUp(at + count * size);
+    return begin;
+  };
+  l.ids = take(r.ids.size(), 4), l.positions = take(r.ids.size(), 4), l.types = take(r.types.size(), 4);
+  l.output_rows = take(r.output_rows.size(), 4), l.row_sequence = take(r.ids.size(), 4);
+  l.sequences = take(sequences_.size(), sizeof(PagedSequence)), l.tiles = take(tiles_.size(), sizeof(PagedTile));
+  l.blocks = take(blocks_.size(), 4);
+  l.bytes = at;
+  return l;
+}
+
+Status DeviceStep::Stage(const Rows& r, const Layout& l) {
+  if (in_flight_) HST_RETURN_IF_ERROR(Wait());
+  if (l.bytes > staging_.size()) {
+    recordings_.clear();   // they hold the old addresses
+    staging_ = {}, host_staging_ = {};
+    const uint64_t bytes = std::bit_ceil(std::max<uint64_t>(l.bytes, 64 * 1024));
+    HST_ASSIGN_OR_RETURN(staging_, device_->Allocate(bytes, "a step's tokens"));
+    HST_ASSIGN_OR_RETURN(host_staging_, device_->AllocateHost(bytes, "a step's tokens"));
+  }
+  const auto put = [&](uint64_t at, const auto& values) {
+    if (!values.empty()) std::memcpy(host_staging_.data() + at, values.data(), values.size() * sizeof(values[0]));
+  };
+  put(l.ids, r.ids), put(l.positions, r.positions), put(l.types, r.types), put(l.output_rows, r.output_rows);
+  put(l.sequences, sequences_), put(l.tiles, tiles_), put(l.blocks, blocks_);
+  auto* owner = reinterpret_cast<int32_t*>(host_staging_.data() + l.row_sequence);
+  for (size_t s = 0; s < sequences_.size(); ++s)
+    std::fill_n(owner + sequences_[s].row, sequences_[s].rows, static_cast<int32_t>(s));
+  queue_->Upload(staging_.data(), host_staging_.data(), l.bytes);
+  in_flight_ = true;
+  return {};
+}
+
+Step DeviceStep::StepOf(const Rows& r, const Layout& l, const RopeTables& rope) {
+  const auto ints = [&](uint64_t at) { return reinterpret_cast<const int32_t*>(staging_.data() + at); };
+  Step s;
+  s.arena = arena_.data();
+  s.rows = static_cast<int64_t>(r.ids.size()), s.outputs = static_cast<int64_t>(r.output_rows.size());
+  s.ids = ints(l.ids), s.positions = ints(l.positions), s.types = r.types.empty() ? nullptr : ints(l.types);
+  s.output_rows = ints(l.output_rows);
+  s.rope = rope.pointers;
+  s.queue = queue_.get();
+  s.caches = caches_;
+  s.paged.sequences = reinterpret_cast<const PagedSequence*>(staging_.data() + l.sequences);
+  s.paged.row_sequence = ints(l.row_sequence), s.paged.blocks = ints(l.blocks);
+  s.paged.tiles = reinterpret_cast<const PagedTile*>(staging_.data() + l.tiles);
+  s.paged.rows = s.rows, s.paged.tile_count = static_cast<int64_t>(tiles_.size());
+  int64_t keys = kLeastKeys;
+  for (const PagedSequence& q : sequences_) keys = std::max<int64_t>(keys, q.past + q.rows);
+  s.paged.most_keys = std::min(most_keys_, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(keys))));
+  return s;
+}
+
+void DeviceStep::Launch(const Step& step) const {
+  for (const auto& i : model_->instructions()) i->Run(step);
+}
+
+Status DeviceStep::RunMeasured(const Step& step, std::span<InstructionProfile> profile) {
+  for (size_t i = 0; i < profile.size(); ++i) {
+    HST_RETURN_IF_ERROR(Wait());
+    const auto start = std::chrono::steady_clock::now();
+    model_->instructions()[i]->Run(step);
+    HST_RETURN_IF_ERROR(Wait());
+    const auto spent = std::chrono::steady_clock::now() - start;
+    profile[i].calls += 1;
+    profile[i].nanoseconds += static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count());
+  }
+  return {};
+}
+
+Status DeviceStep::Run(const Rows& rows, const RopeTables& rope, std::span<InstructionProfile> profile) {
+  PlanTiles(sequences_, kPagedTileRows, tiles_);
+  const Layout layout = LayoutOf(rows);
+  HST_RETURN_IF_ERROR(Stage(rows, layout));
+  const Step step = StepOf(rows, layout, rope);
+  if (!profile.empty()) return RunMeasured(step, profile);
+  if (recorded_positions_ != rope.positions) recordings_.clear(), recorded_positions_ = rope.positions;
+  if (!decodes_) {
+    Launch(step);
+  } else {
+    Recording& r = recordings_[{step.rows, step.outputs, step.paged.most_keys}];
+    if (r.warm && !r.graph) r.graph = queue_->Record([&, this] { Launch(step); });
+    if (r.graph) queue_->Replay(*r.graph);
+    else Launch(step);
+    r.warm = true;
+  }
+  return queue_->launches().error ? Wait() : Status();
+}
+
+Status DeviceStep::Wait() {
+  in_flight_ = false;
+  return queue_->Wait();
+}
+
+}  // namespace hasten

@@ -1,0 +1,168 @@
+// The whole way through a device: a model's program there gives the bits that it gives on
+// the CPU, for every scheme and cache, whatever is evaluated together, and through every
+// call that touches the cache.
+#include "tests/device/test_device.h"
+#include "tests/engine/engine_fixture.h"
+#include "tests/kernels/test_util.h"
+
+namespace hasten::testing {
+namespace {
+
+class EngineOnDevice : public EngineTest {
+ protected:
+  // The same file, on the CPU by the reference kernels and on the device.
+  void OpenBoth(const TinyConfig& c) {
+    here_ = Open(c, {.isa = Isa::kScalar});
+    there_ = Reopen({.device = TestDevice().shared_from_this()});
+    ASSERT_TRUE(here_ && there_);
+  }
+  static void ExpectSame(const Logits& want, const Logits& got, const std::string& what) {
+    ASSERT_EQ(want.size(), got.size()) << what;
+    for (size_t r = 0; r < want.size(); ++r) ASSERT_TRUE(SameBits(want[r], got[r])) << what << ", row " << r;
+  }
+  // A prompt in chunks, then tokens one by one.
+  void Compare(const TinyConfig& c, const std::string& what) {
+    OpenBoth(c);
+    const ContextOptions options{.kv_tokens = 512, .max_rows = c.encoder ? 0 : 33};
+    auto here = MakeContext(here_, options), there = MakeContext(there_, options);
+    const auto tokens = RandomTokens(70, c.vocab, 5);
+    ExpectSame(EvalAll(*here, tokens), EvalAll(*there, tokens), what);
+    if (c.encoder) return;
+    const SequenceId a = here->CreateSequence(), b = there->CreateSequence();
+    for (size_t t = 0; t < 4; ++t) {
+      const std::span<const int32_t> next(tokens.data() + t, 1);
+      ExpectSame(Step(*here, {{a, next, {}, Want::kLast}})[0], Step(*there, {{b, next, {}, Want::kLast}})[0], StrCat(what, ", token ", t));
+    }
+  }
+  // Output 0's rows of each item.
+  static std::vector<Logits> Step(Context& c, std::vector<EvalItem> items) {
+    const Status s = c.Evaluate(items);
+    EXPECT_TRUE(s.ok()) << s.message();
+    std::vector<Logits> out;
+    for (size_t i = 0; i < items.size(); ++i) out.push_back(Rows(*c.Output(i, 0)));
+    return out;
+  }
+
+  std::shared_ptr<const Model> here_, there_;
+};
+
+TEST_F(EngineOnDevice, EverySchemeGivesTheSameBits) {
+  for (const SchemeInfo& s : AllSchemes()) {
+    TinyConfig c;
+    c.weights = c.head = s.scheme;
+    c.kv = KvType::kI8;
+    c.residual = s.integer && s.bits == 8;
+    Compare(c, std::string(s.name));
+  }
+}
+
+TEST_F(EngineOnDevice, EveryKindOfModelGivesTheSameBits) {
+  TinyConfig plain;
+  plain.weights = plain.head = Scheme::kI4G32;
+  for (const KvType kv : {KvType::kI8, KvType::kF16, KvType::kF32}) {
+    TinyConfig c = plain;
+    c.kv = kv;
+    c.window = 20, c.softcap = 5.0f, c.qk_norm = true;
+    Compare(c, "a window, a soft cap and QK norm");
+    c = plain, c.kv = kv, c.alibi = true, c.kv_heads = 1;
+    Compare(c, "ALiBi and one KV head");
+    c = plain, c.kv = kv, c.encoder = c.layer_norm = c.learned_positions = true;
+    Compare(c, "an encoder");
+    c.window = 11, c.ahead = 9;
+    Compare(c, "an encoder with a window on both sides");
+  }
+}
+
+TEST_F(EngineOnDevice, WhatIsEvaluatedTogetherChangesNothing) {
+  TinyConfig c;
+  c.weights = c.head = Scheme::kI4G64, c.group = 64, c.kv = KvType::kI8;
+  OpenBoth(c);
+  auto here = MakeContext(here_, {.kv_tokens = 2048}), there = MakeContext(there_, {.kv_tokens = 2048});
+  std::vector<std::vector<int32_t>> prompts;
+  std::vector<SequenceId> a, b;
+  for (const size_t n : {1, 5, 64, 130, 300}) {
+    prompts.push_back(RandomTokens(n, c.vocab, static_cast<uint32_t>(n)));
+    a.push_back(here->CreateSequence()), b.push_back(there->CreateSequence());
+  }
+  // All prompts in one call on the device; one by one on the CPU.
+  std::vector<EvalItem> all;
+  for (size_t i = 0; i < prompts.size(); ++i) all.push_back({b[i], prompts[i], {}, Want::kLast});
+  const auto together = Step(*there, all);
+  for (size_t i = 0; i < prompts.size(); ++i) ExpectSame(Step(*here, {{a[i], prompts[i], {}, Want::kLast}})[0], together[i], StrCat("prompt ", i));
+  // Five sequences decode, which is filled up to eight; the third time is replayed. One falls
+  // out after that, so that four go on.
+  for (int32_t t = 0; t < 6; ++t) {
+    const std::vector<int32_t> token = {t + 1};
+    const size_t count = t < 4 ? 5 : 4;
+    std::vector<EvalItem> items;
+    for (size_t i = 0; i < count; ++i) items.push_back({b[i], token, {}, Want::kLast});
+    const auto rows = Step(*there, items);
+    for (size_t i = 0; i < count; ++i) ExpectSame(Step(*here, {{a[i], token, {}, Want::kLast}})[0], rows[i], StrCat("step ", t, " of ", i));
+  }
+}
+
+TEST_F(EngineOnDevice, ForkedTruncatedSavedAndRestoredSequencesGoOnWithTheSameBits) {
+  for (const KvType kv : {KvType::kI8, KvType::kF16}) {
+    TinyConfig c;
+    c.weights = c.head = Scheme::kI8G32, c.kv = kv;
+    OpenBoth(c);
+    auto here = MakeContext(here_, {.kv_tokens = 1024}), there = MakeContext(there_, {.kv_tokens = 1024});
+    const auto prompt = RandomTokens(100, c.vocab, 8);
+    const std::vector<int32_t> more = {3, 1, 4};
+    const SequenceId a = here->CreateSequence(), b = there->CreateSequence();
+    Step(*here, {{a, prompt, {}, Want::kLast}}), Step(*there, {{b, prompt, {}, Want::kLast}});
+    const SequenceId fork_a = *here->ForkSequence(a), fork_b = *there->ForkSequence(b);
+    ASSERT_TRUE(here->TruncateSequence(fork_a, 70).ok() && there->TruncateSequence(fork_b, 70).ok());
+    ExpectSame(Step(*here, {{fork_a, more, {}, Want::kAll}})[0], Step(*there, {{fork_b, more, {}, Want::kAll}})[0], "a fork, cut to 70 tokens");
+    // The CPU's state restored on the device, and the device's on the CPU.
+    std::vector<std::byte> state_a(*here->SavedBytes(a)), state_b(*there->SavedBytes(b));
+    ASSERT_TRUE(here->SaveKv(a, state_a).ok() && there->SaveKv(b, state_b).ok());
+    EXPECT_EQ(state_a, state_b);
+    const SequenceId back_a = here->CreateSequence(), back_b = there->CreateSequence();
+    ASSERT_TRUE(here->RestoreKv(back_a, state_b).ok() && there->RestoreKv(back_b, state_a).ok());
+    const Logits want = Step(*here, {{a, more, {}, Want::kAll}})[0];
+    ExpectSame(want, Step(*here, {{back_a, more, {}, Want::kAll}})[0], "the device's state on the CPU");
+    ExpectSame(want, Step(*there, {{back_b, more, {}, Want::kAll}})[0], "the CPU's state on the device");
+    ExpectSame(want, Step(*there, {{b, more, {}, Want::kAll}})[0], "the sequence itself");
+  }
+}
+
+TEST_F(EngineOnDevice, TokensChosenThereAreThoseChosenHere) {
+  TinyConfig c;
+  c.weights = c.head = Scheme::kI4G32, c.kv = KvType::kI8;
+  OpenBoth(c);
+  auto here = MakeContext(here_), there = MakeContext(there_);
+  const SequenceId a = here->CreateSequence(), b = there->CreateSequence();
+  std::vector<int32_t> history = RandomTokens(9, c.vocab, 2);
+  std::span<const int32_t> next = history;
+  for (int64_t t = 0; t < 24; ++t) {
+    const EvalItem item_a{a, next, {}, Want::kLast}, item_b{b, next, {}, Want::kLast};
+    ASSERT_TRUE(here->Evaluate({&item_a, 1}).ok() && there->Evaluate({&item_b, 1}).ok());
+    SampleOptions how;
+    how.temperature = t % 3 == 0 ? 0.0f : 0.8f, how.top_k = t % 4 == 1 ? 10 : 0, how.top_p = t % 2 ? 0.9f : 1.0f, how.seed = 7;
+    how.repetition_penalty = t % 5 == 2 ? 1.3f : 1.0f;
+    const auto position = static_cast<int64_t>(history.size());
+    const auto want = here->SampleOutput(0, 0, 0, history, position, how), got = there->SampleOutput(0, 0, 0, history, position, how);
+    ASSERT_TRUE(want.ok() && got.ok());
+    ASSERT_EQ(*want, *got) << "token " << t;
+    history.push_back(*got);
+    next = {&history.back(), 1};
+  }
+}
+
+TEST_F(EngineOnDevice, WhatDoesNotFitIsRefusedBeforeAnythingRuns) {
+  OpenBoth({});
+  auto there = MakeContext(there_, {.kv_tokens = 64});
+  const auto tokens = RandomTokens(65, 97, 1);
+  const SequenceId id = there->CreateSequence();
+  const EvalItem item{id, tokens, {}, Want::kLast};
+  const Status s = there->Evaluate({&item, 1});
+  EXPECT_EQ(s.code(), Code::kResource);
+  EXPECT_THAT(s.message(), ::testing::HasSubstr("KV cache is full"));
+  EXPECT_EQ(*there->SequenceLength(id), 0);
+  EXPECT_EQ(Context::Create(there_, {.kv_tokens = int64_t{1} << 31}).status().code(), Code::kResource);
+  EXPECT_EQ(Context::Create(here_, {.stream = &item}).status().code(), Code::kUsage);
+}
+
+}  // namespace
+}  // namespace hasten::testing
