@@ -20,7 +20,7 @@ class Instruction {
   virtual ~Instruction() = default;
   // The step's data fit the program (the context's duty); never fails.
   virtual void Run(const Step& step) const = 0;
-  // As `hasten kernels` prints it; "copy" and the like for those without a kernel.
+  // As `hasten kernels` prints it.
   virtual const char* kernel() const = 0;
   // The weight matrix that a run reads from one end to the other; empty: none.
   virtual std::span<const std::byte> weights() const { return {}; }
