@@ -5,6 +5,7 @@
 
 #include "runtime/device/device.h"
 #include "runtime/kernels/attention/contract.h"
+#include "runtime/kernels/copy/contract.h"
 #include "runtime/kernels/elementwise/contract.h"
 #include "runtime/kernels/embed/contract.h"
 #include "runtime/kernels/kernel.h"
@@ -73,6 +74,7 @@ std::vector<KernelRow> AllKernelRows() {
   rows.push_back(RowOf("unary", "fp32", UnaryKernels(), UnaryArgs{.rows = 1, .cols = kProbeCols}));
   rows.push_back(RowOf("binary", "fp32", BinaryKernels(), BinaryArgs{.rows = 1, .cols = kProbeCols}));
   rows.push_back(RowOf("gated", "fp32", GatedKernels(), GatedArgs{.rows = 1, .cols = kProbeCols}));
+  rows.push_back(RowOf("copy", "fp32", CopyKernels(), CopyArgs{.rows = 1, .cols = kProbeCols}));
   return rows;
 }
 

@@ -3,7 +3,6 @@
 // what reads weights, positions or the cache; instruction_rows.cc has the rest.
 #include "runtime/engine/instruction.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "runtime/engine/instruction_binder.h"
@@ -27,38 +26,19 @@ class EmbedInstr final : public WithKernel<EmbedArgs> {
     args_.out_stride = out_.stride;
     args_.rows = 1;
     source_ = e.source();
-    offset_ = e.index_offset();
-    // Positions are looked up shifted (OPT): the table's row of position p is
-    // p + offset. A view of the table from that row on is the same look-up only
-    // for unpacked tables, so the indices are shifted instead.
+    // Positions are looked up shifted (OPT): the table's row of position p is p + offset.
+    if (source_ == fb::Source::Positions) args_.offset = e.index_offset();
     return Choose(EmbedKernels(), b);
-  }
-  void Run(const Step& s) const override {
-    if (source_ == fb::Source::Positions) RunPositions(s);
-    else WithKernel::Run(s);
   }
   void Fill(const Step& s, EmbedArgs& a) const override {
     a.rows = s.rows;
     a.out = out_.At(s);
-    a.ids = source_ == fb::Source::TokenTypes ? s.types : s.ids;
+    a.ids = source_ == fb::Source::Positions ? s.positions : source_ == fb::Source::TokenTypes ? s.types : s.ids;
   }
 
  private:
-  void RunPositions(const Step& s) const {
-    constexpr int64_t kPiece = 256;  // rows; keeps the shifted indices on the stack
-    int32_t ids[kPiece];
-    EmbedArgs a = args_;
-    for (int64_t at = 0; at < s.rows; at += kPiece) {
-      a.rows = std::min(kPiece, s.rows - at);
-      for (int64_t r = 0; r < a.rows; ++r) ids[r] = s.positions[at + r] + offset_;
-      a.ids = ids;
-      a.out = out_.At(s) + at * out_.stride;
-      s.runner->Run(*kernel_, a);
-    }
-  }
   Floats out_;
   fb::Source source_ = fb::Source::TokenIds;
-  int32_t offset_ = 0;
 };
 
 class LinearInstr final : public WithKernel<LinearArgs> {

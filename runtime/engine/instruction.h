@@ -22,7 +22,7 @@ class Instruction {
   virtual void Run(const Step& step) const = 0;
   // Device memory that a run of no more rows than this step's needs beside the step's own.
   virtual uint64_t DeviceScratch(const Step&) const { return 0; }
-  // As `hasten kernels` prints it; "copy" and the like for those without a kernel.
+  // As `hasten kernels` prints it.
   virtual const char* kernel() const = 0;
   // The weight matrix that a run reads from one end to the other; empty: none.
   virtual std::span<const std::byte> weights() const { return {}; }

@@ -116,7 +116,7 @@ Result<std::unique_ptr<Instruction>> BindQuantize(const fb::Quantize& op, const 
 Result<std::unique_ptr<Instruction>> BindUnary(const fb::Unary& op, const Binder& b);
 Result<std::unique_ptr<Instruction>> BindBinary(const fb::Binary& op, const Binder& b);
 Result<std::unique_ptr<Instruction>> BindGated(const fb::Gated& op, const Binder& b);
-std::unique_ptr<Instruction> BindSelectRows(const fb::SelectRows& op, const Binder& b);
-std::unique_ptr<Instruction> BindCopy(const fb::Copy& op, const Binder& b);
+Result<std::unique_ptr<Instruction>> BindSelectRows(const fb::SelectRows& op, const Binder& b);
+Result<std::unique_ptr<Instruction>> BindCopy(const fb::Copy& op, const Binder& b);
 
 }  // namespace hasten

@@ -1,7 +1,6 @@
 // Instructions that work on each row by itself, without weight matrices.
-#include <cstring>
-
 #include "runtime/engine/instruction_binder.h"
+#include "runtime/kernels/copy/contract.h"
 #include "runtime/kernels/elementwise/contract.h"
 #include "runtime/kernels/norm/contract.h"
 
@@ -107,22 +106,24 @@ class GatedInstr final : public WithKernel<GatedArgs> {
 };
 
 // Token rows to output rows (select), or row by row (copy).
-class CopyInstr final : public Instruction {
+class CopyInstr final : public WithKernel<CopyArgs> {
  public:
-  CopyInstr(const Floats& x, const Floats& out, bool select) : x_(x), out_(out), select_(select) {}
-  const char* kernel() const override { return select_ ? "select_rows" : "copy"; }
-  void Run(const Step& s) const override {
-    const float* x = x_.At(s);
-    float* out = out_.At(s);
-    s.runner->Rows(out_.Rows(s), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r)
-        std::memcpy(out + r * out_.stride, x + (select_ ? s.output_rows[r] : r) * x_.stride, static_cast<size_t>(x_.cols) * sizeof(float));
-    });
+  Status Bind(const Floats& x, const Floats& out, bool select, const Binder& b) {
+    x_ = x, out_ = out, select_ = select;
+    args_.x_stride = x_.stride, args_.out_stride = out_.stride, args_.cols = x_.cols;
+    args_.rows = 1;
+    return Choose(CopyKernels(), b);
+  }
+  Status Bind(const fb::Copy& c, const Binder& b) { return Bind(b.View(c.x()), b.View(c.out()), false, b); }
+  Status Bind(const fb::SelectRows& c, const Binder& b) { return Bind(b.View(c.x()), b.View(c.out()), true, b); }
+  void Fill(const Step& s, CopyArgs& a) const override {
+    a.x = x_.At(s), a.out = out_.At(s), a.rows = out_.Rows(s);
+    if (select_) a.from = s.output_rows;
   }
 
  private:
   Floats x_, out_;
-  bool select_;
+  bool select_ = false;
 };
 
 }  // namespace
@@ -132,12 +133,7 @@ Result<std::unique_ptr<Instruction>> BindQuantize(const fb::Quantize& op, const 
 Result<std::unique_ptr<Instruction>> BindUnary(const fb::Unary& op, const Binder& b) { return Make<UnaryInstr>(op, b); }
 Result<std::unique_ptr<Instruction>> BindBinary(const fb::Binary& op, const Binder& b) { return Make<BinaryInstr>(op, b); }
 Result<std::unique_ptr<Instruction>> BindGated(const fb::Gated& op, const Binder& b) { return Make<GatedInstr>(op, b); }
-
-std::unique_ptr<Instruction> BindSelectRows(const fb::SelectRows& op, const Binder& b) {
-  return std::make_unique<CopyInstr>(b.View(op.x()), b.View(op.out()), true);
-}
-std::unique_ptr<Instruction> BindCopy(const fb::Copy& op, const Binder& b) {
-  return std::make_unique<CopyInstr>(b.View(op.x()), b.View(op.out()), false);
-}
+Result<std::unique_ptr<Instruction>> BindSelectRows(const fb::SelectRows& op, const Binder& b) { return Make<CopyInstr>(op, b); }
+Result<std::unique_ptr<Instruction>> BindCopy(const fb::Copy& op, const Binder& b) { return Make<CopyInstr>(op, b); }
 
 }  // namespace hasten

@@ -42,12 +42,6 @@ class Runner {
   // Memory that all threads of a kernel see, 64-byte aligned, until the next call.
   // Grows like scratch.
   std::byte* Shared(size_t bytes);
-  // fn(begin, end) over ranges of [0, rows); inline when there are few.
-  template <class F>
-  void Rows(int64_t rows, const F& fn) {
-    if (rows < 16 || threads() == 1) return fn(0, rows);
-    pool_->Run(rows, Grain(rows), [&](int64_t begin, int64_t end, int) { fn(begin, end); });
-  }
 
  private:
   struct Free {

@@ -1,13 +1,16 @@
 // What a codec has to offer (float_codec.h, int8_codec.h, uint_codec.h): the
 // bytes of one block and the reference conversion of one row. scheme.cc binds
-// them to the rows of schemes.def; nothing else includes the codecs.
+// them to the rows of schemes.def; beside it only device code includes the codecs.
 //
 //   static PackedLayout Layout(int64_t n, int64_t k)   sizes already bounded
 //   static Status PackBlock(k, rows, CodesView / const float*, std::byte* block)
 //   static void UnpackCodes(const PackedLayout&, k, block, row in block, int8_t*, float*)
 //   static void UnpackRow(const PackedLayout&, k, block, row in block, float*)
+// Integer codecs also have ValueAt(const PackedLayout&, block, row in block, column), for
+// devices, where each thread unpacks values of its own.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -29,10 +32,9 @@ struct CodesView {
   int64_t first_row = 0;           // for messages
 };
 
-inline uint16_t LoadU16(const std::byte* p) {
-  uint16_t v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
+// Little endian, and constexpr, so that a device can call it as well.
+constexpr uint16_t LoadU16(const std::byte* p) {
+  return static_cast<uint16_t>(static_cast<uint32_t>(p[0]) | static_cast<uint32_t>(p[1]) << 8);
 }
 
 // Writes the scales of `rows` rows as fp16 [groups][16]; rows past `rows` get 0.

@@ -48,12 +48,10 @@ struct Int8Codec {
     return Status();
   }
 
-  static float Scale(const PackedLayout& l, const std::byte* block, int64_t row, int64_t g) {
+  static constexpr float Scale(const PackedLayout& l, const std::byte* block, int64_t row, int64_t g) {
     const std::byte* p = block + l.scale_offset;
     if constexpr (kGroup != 0) return HalfToFloat(LoadU16(p + (g * kBlockRows + row) * 2));
-    float s;
-    std::memcpy(&s, p + row * 4, 4);
-    return s;
+    else return std::bit_cast<float>(uint32_t{LoadU16(p + row * 4)} | uint32_t{LoadU16(p + row * 4 + 2)} << 16);
   }
 
   static void UnpackCodes(const PackedLayout& l, int64_t k, const std::byte* block, int64_t row, int8_t* codes,
@@ -67,8 +65,18 @@ struct Int8Codec {
     for (int64_t g = 0, i = 0; g < l.groups; ++g) {
       const float s = Scale(l, block, row, g);
       for (const int64_t end = k - i < l.group ? k : i + l.group; i < end; ++i)
-        out[i] = s * static_cast<float>(static_cast<int>(block[i / 4 * kLineBytes + row * 4 + i % 4]) - 128);
+        out[i] = Value(s, block, row, i);
     }
+  }
+  // Element i of a row, by itself.
+  static constexpr float ValueAt(const PackedLayout& l, const std::byte* block, int64_t row, int64_t i) {
+    if constexpr (kGroup != 0) return Value(Scale(l, block, row, i / kGroup), block, row, i);
+    else return Value(Scale(l, block, row, 0), block, row, i);
+  }
+
+ private:
+  static constexpr float Value(float scale, const std::byte* block, int64_t row, int64_t i) {
+    return scale * static_cast<float>(static_cast<int>(block[i / 4 * kLineBytes + row * 4 + i % 4]) - 128);
   }
 };
 

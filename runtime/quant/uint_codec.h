@@ -72,30 +72,34 @@ struct UintCodec {
     for (int64_t g = 0, i = 0; g < l.groups; ++g) {
       const float s = Scale(l, block, row, g);
       const int zero = Zero(l, block, row, g);
-      for (const int64_t end = k - i < kGroup ? k : i + kGroup; i < end; ++i)
-        out[i] = s * static_cast<float>(Code(l, block, row, i) - zero);
+      for (const int64_t end = k - i < kGroup ? k : i + kGroup; i < end; ++i) out[i] = Value(s, Code(l, block, row, i), zero);
     }
+  }
+  // Element i of a row, by itself.
+  static constexpr float ValueAt(const PackedLayout& l, const std::byte* block, int64_t row, int64_t i) {
+    return Value(Scale(l, block, row, i / kGroup), Code(l, block, row, i), Zero(l, block, row, i / kGroup));
   }
 
  private:
+  static constexpr float Value(float scale, int code, int zero) { return scale * static_cast<float>(code - zero); }
   // Bytes of element i of a row: its nibble's and its high bits'.
   struct Place {
     int64_t nibble, high, piece;
   };
-  static Place PlaceOf(const PackedLayout& l, int64_t row, int64_t i) {
+  static constexpr Place PlaceOf(const PackedLayout& l, int64_t row, int64_t i) {
     const int64_t line = i / kPerLine * l.line_bytes, piece = i % kPerLine / 4, byte = row * 4 + i % 4;
     return {line + piece / 2 * kLineBytes + byte, line + kHighOffset + byte, piece};
   }
-  static int Code(const PackedLayout& l, const std::byte* block, int64_t row, int64_t i) {
+  static constexpr int Code(const PackedLayout& l, const std::byte* block, int64_t row, int64_t i) {
     const Place p = PlaceOf(l, row, i);
     const int low = (static_cast<int>(block[p.nibble]) >> (p.piece % 2 * 4)) & 15;
     if constexpr (kHigh == 0) return low;
     else return low | ((static_cast<int>(block[p.high]) >> (p.piece * kHigh)) & (kMaxCode >> 4)) << 4;
   }
-  static float Scale(const PackedLayout& l, const std::byte* block, int64_t row, int64_t g) {
+  static constexpr float Scale(const PackedLayout& l, const std::byte* block, int64_t row, int64_t g) {
     return HalfToFloat(LoadU16(block + l.scale_offset + (g * kBlockRows + row) * 2));
   }
-  static int Zero(const PackedLayout& l, const std::byte* block, int64_t row, int64_t g) {
+  static constexpr int Zero(const PackedLayout& l, const std::byte* block, int64_t row, int64_t g) {
     return static_cast<int>(block[l.zero_offset + g * kBlockRows + row]);
   }
 };

@@ -136,6 +136,7 @@ std::byte* DynamicShared() { return dynamic_shared.data(); }
 
 bool PoisonEachBlock(void* p, size_t bytes) {
   static_shared.emplace_back(p, bytes);
+  std::memset(p, 0xff, bytes);   // the block that it is first met in has begun
   return true;
 }
 

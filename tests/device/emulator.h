@@ -121,11 +121,14 @@ T atomicAdd(T* p, T v) { const T old = *p; *p = old + v; return old; }
 template <class T>
 T atomicMax(T* p, T v) { const T old = *p; if (v > old) *p = v; return old; }
 template <class T>
+T atomicOr(T* p, T v) { const T old = *p; *p = old | v; return old; }
+template <class T>
 T atomicExch(T* p, T v) { const T old = *p; *p = v; return old; }
 template <class T>
 T __ldg(const T* p) { return *p; }
 inline int __popc(unsigned v) { return __builtin_popcount(v); }
 inline int __ffs(int v) { return __builtin_ffs(v); }
 inline int __clz(int v) { return v ? __builtin_clz(static_cast<unsigned>(v)) : 32; }
+inline int __clzll(long long v) { return v ? __builtin_clzll(static_cast<unsigned long long>(v)) : 64; }
 inline uint64_t __umul64hi(uint64_t a, uint64_t b) { return static_cast<uint64_t>((static_cast<unsigned __int128>(a) * b) >> 64); }
 inline uint32_t __umulhi(uint32_t a, uint32_t b) { return static_cast<uint32_t>((uint64_t{a} * b) >> 32); }

@@ -77,6 +77,15 @@ HST_DEVICE void MmaS8S8(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t 
 #endif
 }
 
+// The nearest integer, ties to even, for |x| < 2^31.
+HST_DEVICE int32_t NearestInteger(float x) {
+#if defined(__CUDA_ARCH__)
+  return __float2int_rn(x);
+#else
+  return static_cast<int32_t>(__builtin_rintf(x));
+#endif
+}
+
 // 16 bytes of what is read once and by this thread only: weights.
 HST_DEVICE uint4 LoadOnce(const std::byte* p) {
 #if defined(__CUDA_ARCH__)

@@ -1,8 +1,7 @@
 // Elementwise kernels: eight floats at a time.
+#include "runtime/kernels/elementwise/functions.h"
 #include "runtime/kernels/elementwise/rows.h"
-#include "runtime/kernels/math.h"
 #include "runtime/kernels/simd_avx2.h"
-#include "runtime/kernels/trig.h"
 
 namespace hasten {
 namespace {

@@ -1,8 +1,7 @@
 // Elementwise kernels: sixteen floats at a time.
+#include "runtime/kernels/elementwise/functions.h"
 #include "runtime/kernels/elementwise/rows.h"
-#include "runtime/kernels/math.h"
 #include "runtime/kernels/simd_avx512.h"
-#include "runtime/kernels/trig.h"
 
 namespace hasten {
 namespace {

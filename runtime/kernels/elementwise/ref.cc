@@ -1,8 +1,7 @@
 // Elementwise kernels: one float at a time, the definition.
+#include "runtime/kernels/elementwise/functions.h"
 #include "runtime/kernels/elementwise/rows.h"
-#include "runtime/kernels/math.h"
 #include "runtime/kernels/simd_scalar.h"
-#include "runtime/kernels/trig.h"
 
 namespace hasten {
 namespace {

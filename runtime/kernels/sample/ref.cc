@@ -14,27 +14,10 @@
 
 #include "runtime/kernels/elementwise/contract.h"
 #include "runtime/kernels/sample/contract.h"
-#include "runtime/kernels/sample/philox.h"
-#include "runtime/kernels/simd_scalar.h"
+#include "runtime/kernels/sample/numerics.h"
 
 namespace hasten {
 namespace {
-
-constexpr float kOne = 0x1p40f;  // fixed-point 1: 2^23 tokens still sum below 2^63
-
-uint64_t Weight(float e) { return static_cast<uint64_t>(e * kOne); }
-
-// Buckets of weights of one power of two, 1 (lightest) to 41: order among
-// buckets is order of y. Only for e >= 2^-40, where the weight is not 0.
-constexpr uint32_t kBuckets = 42;
-uint32_t BucketOf(float e) { return (Bits(e) >> 23) - 86; }
-
-// Ascending in (y descending, id ascending).
-uint64_t Rank(float y, uint32_t id) {
-  const uint32_t bits = Bits(y + 0.0f);  // -0 becomes +0: they tie
-  const uint32_t ascending = bits >> 31 ? ~bits : bits | 0x80000000u;
-  return static_cast<uint64_t>(~ascending) << 32 | id;
-}
 
 // The tokens that are still in, in ascending order of id, in the caller's work
 // area; each filter compacts them.
@@ -92,9 +75,7 @@ struct Candidates {
     uint64_t sum[kBuckets] = {}, total = 0;
     for (size_t i = 0; i < n; ++i) sum[BucketOf(e[i])] += Weight(e[i]);
     for (uint64_t s : sum) total += s;
-    const uint64_t p = static_cast<uint64_t>(top_p * 0x1p32f);
-    uint64_t need = static_cast<uint64_t>(((unsigned __int128){total} * p + 0xffffffffu) >> 32);
-    need = std::max<uint64_t>(need, 1);
+    uint64_t need = ShareOf(total, top_p);
     uint32_t b = kBuckets - 1;
     for (; sum[b] < need; --b) need -= sum[b];
     CutAt(b, ShortestPrefix(RanksIn(b), need));
@@ -149,17 +130,13 @@ void Weigh(Candidates& c, float max, float temperature) {
   exp.cols = step.cols;
   RunRow(UnaryKernels(), exp);
   for (size_t i = 0; i < c.n; ++i) c.id[i] = static_cast<uint32_t>(i);
-  c.Compact([&](size_t i) { return c.e[i] >= 0x1p-40f; });
+  c.Compact([&](size_t i) { return c.e[i] >= kLeastWeighed; });
 }
 
 int32_t Draw(const Candidates& c, uint64_t seed, int64_t position) {
   uint64_t total = 0;
   for (size_t i = 0; i < c.n; ++i) total += Weight(c.e[i]);
-  const uint64_t at = static_cast<uint64_t>(position);
-  const auto random = Philox4x32({static_cast<uint32_t>(at), static_cast<uint32_t>(at >> 32), 0, 0},
-                                 {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
-  const uint64_t r = static_cast<uint64_t>(random[1]) << 32 | random[0];
-  const uint64_t target = static_cast<uint64_t>(((unsigned __int128){r} * total) >> 64);
+  const uint64_t target = DrawnOf(total, seed, position);
   uint64_t sum = 0;
   size_t i = 0;
   while ((sum += Weight(c.e[i])) <= target) ++i;  // ends: target < total
@@ -175,7 +152,7 @@ Status Penalize(std::span<const float> logits, std::span<const int32_t> recent, 
     if (id < 0 || static_cast<size_t>(id) >= logits.size())
       return BadInput("sample: recent token ", id, " is outside the vocabulary of ", logits.size());
     const float x = logits[static_cast<size_t>(id)];
-    y[static_cast<size_t>(id)] = x > 0 ? x / penalty : x * penalty;
+    y[static_cast<size_t>(id)] = Penalized(x, penalty);
   }
   return {};
 }
@@ -241,7 +218,7 @@ Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> r
   Weigh(c, max, options.temperature);
   if (options.top_k > 0) c.KeepTopK(static_cast<size_t>(options.top_k));
   if (options.top_p < 1) c.KeepTopP(options.top_p);
-  const uint64_t least = static_cast<uint64_t>(options.min_p * kOne);
+  const uint64_t least = LeastWeight(options.min_p);
   if (least > 0) c.Compact([&](size_t i) { return Weight(c.e[i]) >= least; });
   return Draw(c, options.seed, position);
 }

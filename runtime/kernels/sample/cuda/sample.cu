@@ -1,9 +1,28 @@
-// sample: rows for CUDA devices.
+// sample's rows for CUDA devices.
+#include "runtime/kernels/cuda/launch.h"
 #include "runtime/kernels/cuda/tables.h"
-#include "runtime/kernels/sample/contract.h"
+#include "runtime/kernels/sample/cuda/sample.cuh"
 
 namespace hasten::cuda {
+namespace {
 
-Table<SampleArgs> SampleTable() { return {}; }
+// A bit a token in shared memory.
+constexpr int64_t kMostVocab = int64_t{128} * 1024 * 8;
+bool Takes(const SampleArgs& a) { return a.vocab <= kMostVocab; }
+
+// More rows than multiprocessors take turns, so that scratch has a bound.
+int64_t Blocks(const SampleArgs& a, const DeviceQueue& q) { return a.rows < q.processors ? a.rows : q.processors; }
+size_t Scratch(const SampleArgs& a, const DeviceQueue& q) { return static_cast<size_t>(Blocks(a, q) * a.vocab) * 2 * sizeof(float); }
+
+void RunSample(const SampleArgs& a, DeviceQueue& q) {
+  const size_t bits = static_cast<size_t>((a.vocab + 31) / 32) * sizeof(uint32_t);
+  Launch(q, "sample_cuda", {static_cast<unsigned>(Blocks(a, q)), kSampleThreads, bits}, SampleKernel, a, q.scratch);
+}
+
+constexpr DeviceKernel<SampleArgs> kTable[] = {{"sample_cuda", 75, Takes, Scratch, RunSample}};
+
+}  // namespace
+
+Table<SampleArgs> SampleTable() { return kTable; }
 
 }  // namespace hasten::cuda
