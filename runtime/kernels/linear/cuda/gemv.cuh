@@ -12,16 +12,17 @@
 namespace hasten::cuda {
 
 inline constexpr int kGemvWarps = 8;     // at most
-inline constexpr int kGemvRows = 8;      // at most
 inline constexpr int kXStride = kChunkK + 32;   // bytes: rows of x in different banks
 inline constexpr int kMostRuns = kChunkK / 32;
 
-template <int kBits>
+// kTiles: of 8 rows of x.
+template <int kBits, int kTiles>
 struct Gemv {
+  static constexpr int kRows = 8 * kTiles;   // at most
   // 6 KiB of a warp on the way, or 8: two blocks' warps cover the latency of memory.
   static constexpr int kStages = kBits == 4 ? 6 : kBits == 8 ? 4 : 5;
   static constexpr int kStageBytes = 2 * Codes<kBits>::kBytes + StageScales<2>::kBytes;
-  static constexpr int WarpBytes(int rows) { return kStages * kStageBytes + rows * kXStride + 2 * kMostRuns * kGemvRows * 4; }
+  static constexpr int WarpBytes(int rows) { return kStages * kStageBytes + rows * kXStride + 2 * kMostRuns * kRows * 4; }
   static constexpr int SharedBytes(int warps, int rows, int segments) {
     return warps * WarpBytes(rows) + segments * rows * kPairRows * 4;
   }
@@ -41,7 +42,8 @@ HST_DEVICE void GemvFetch(std::byte* stage, const IntegerLinear& p, int first_bl
   CommitCopies();
 }
 
-// The codes of a segment of x, its scales and sums [run][8].
+// The codes of a segment of x, its scales and sums [run][kRows].
+template <int kRows>
 HST_DEVICE void GemvLoadX(std::byte* x, float* sx, int32_t* sum, const IntegerLinear& p, int segment, int lane) {
   const int at = segment * kChunkK + lane * 16;
   if (at < p.q_stride)
@@ -51,8 +53,8 @@ HST_DEVICE void GemvLoadX(std::byte* x, float* sx, int32_t* sum, const IntegerLi
   for (int i = lane; i < p.rows * runs; i += kWarp) {
     const int m = i / runs, r = i % runs;
     const bool live = first + r < p.g_stride;
-    sx[r * kGemvRows + m] = live ? p.sx[m * p.g_stride + first + r] : 0.0f;
-    sum[r * kGemvRows + m] = live ? p.sum[m * p.g_stride + first + r] : 0;
+    sx[r * kRows + m] = live ? p.sx[m * p.g_stride + first + r] : 0.0f;
+    sum[r * kRows + m] = live ? p.sum[m * p.g_stride + first + r] : 0;
   }
 }
 
@@ -71,10 +73,10 @@ HST_DEVICE float GemvOneRun(const float* sums, int step, const IntegerLinear& p,
 }
 
 // kOne: p.rows is 1.
-template <int kBits, bool kOne>
-__global__ void __launch_bounds__(kGemvWarps* kWarp, 3) LinearGemvKernel(IntegerLinear p) {
+template <int kBits, int kTiles, bool kOne>
+__global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles == 2 ? 2 : 1) LinearGemvKernel(IntegerLinear p) {
   using C = Codes<kBits>;
-  using G = Gemv<kBits>;
+  using G = Gemv<kBits, kTiles>;
   HST_DYNAMIC_SHARED(shared);
   const int warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   const int g = lane / 4, t = lane % 4, first_block = blockIdx.x * 2, block = g / 4, quad = g % 4;
@@ -82,7 +84,7 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, 3) LinearGemvKernel(Integer
   std::byte* const ring = shared + warp * G::WarpBytes(p.rows);
   std::byte* const x = ring + G::kStages * G::kStageBytes;
   float* const sx = reinterpret_cast<float*>(x + p.rows * kXStride);
-  int32_t* const sum = reinterpret_cast<int32_t*>(sx + kMostRuns * kGemvRows);
+  int32_t* const sum = reinterpret_cast<int32_t*>(sx + kMostRuns * G::kRows);
   float* const sums = reinterpret_cast<float*>(shared + warps * G::WarpBytes(p.rows));   // [segment][row of x][32]
 
   int fetch = warp * kChunkK, slot = 0;
@@ -99,10 +101,10 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, 3) LinearGemvKernel(Integer
 
   for (int s = warp; s < p.segments; s += warps) {
     __syncwarp();   // the segment before has been read
-    GemvLoadX(x, sx, sum, p, s, lane);
+    GemvLoadX<G::kRows>(x, sx, sum, p, s, lane);
     __syncwarp();
-    int32_t dot[2][4] = {};
-    float acc[4][kCols] = {};
+    int32_t dot[kTiles][2][4] = {};
+    float acc[kTiles][4][kCols] = {};
     const int end = p.k < (s + 1) * kChunkK ? p.k : (s + 1) * kChunkK;
     for (int k = s * kChunkK; k < end; k += kStageK) {
       WaitCopies<G::kStages - 2>();
@@ -116,10 +118,13 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, 3) LinearGemvKernel(Integer
         if (at >= end) break;
         uint32_t low[4], high[4];
         C::Load(stage + block * C::kBytes, step, lane, low, high);
-        const uint2 q = *reinterpret_cast<const uint2*>(x + (g < p.rows ? g : 0) * kXStride + at % kChunkK + t * 8);
         HST_DEVICE_UNROLL
-        for (int i = 0; i < 2; ++i)
-          MmaU8S8(dot[i], {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]}, {q.x, q.y});
+        for (int j = 0; j < kTiles; ++j) {   // a row of x that there isn't has sums that nobody reads
+          const uint2 q = *reinterpret_cast<const uint2*>(x + (j * 8 + g < p.rows ? j * 8 + g : 0) * kXStride + at % kChunkK + t * 8);
+          HST_DEVICE_UNROLL
+          for (int i = 0; i < 2; ++i)
+            MmaU8S8(dot[j][i], {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]}, {q.x, q.y});
+        }
         const int to = at + kStep;
         if (p.one_run || (to < end && (to & ((1 << p.run_shift) - 1)) != 0)) continue;
         const int run = (at % kChunkK) >> p.run_shift;
@@ -127,28 +132,33 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, 3) LinearGemvKernel(Integer
         if (C::kZero || p.half_scale) StageScales<2>::Scales(scales, step, block, quad, sw);
         const uint32_t zeros = C::kZero ? StageScales<2>::Zeros(scales, step, block, quad) : 0x80808080u;
         HST_DEVICE_UNROLL
-        for (int c = 0; c < kCols; ++c) {
-          const float scale = sx[run * kGemvRows + (kOne ? 0 : t * 2 + c)];
-          const int32_t total = sum[run * kGemvRows + (kOne ? 0 : t * 2 + c)];
+        for (int j = 0; j < kTiles; ++j)
           HST_DEVICE_UNROLL
-          for (int r = 0; r < 4; ++r) {   // row 4 g + r: product r / 2, its row g or g + 8
-            int32_t& d = dot[r / 2][r % 2 * 2 + c];
-            const int32_t exact = d - static_cast<int32_t>(zeros >> (8 * r) & 255u) * total;
-            acc[r][c] = Fma(static_cast<float>(exact), scale * sw[r], acc[r][c]);
-            d = 0;
+          for (int c = 0; c < kCols; ++c) {
+            const int m = run * G::kRows + (kOne ? 0 : j * 8 + t * 2 + c);
+            const float scale = sx[m];
+            const int32_t total = sum[m];
+            HST_DEVICE_UNROLL
+            for (int r = 0; r < 4; ++r) {   // row 4 g + r: product r / 2, its row g or g + 8
+              int32_t& d = dot[j][r / 2][r % 2 * 2 + c];
+              const int32_t exact = d - static_cast<int32_t>(zeros >> (8 * r) & 255u) * total;
+              acc[j][r][c] = Fma(static_cast<float>(exact), scale * sw[r], acc[j][r][c]);
+              d = 0;
+            }
           }
-        }
       }
     }
     HST_DEVICE_UNROLL
-    for (int c = 0; c < kCols; ++c) {
-      const int m = t * 2 + c;
-      if (m >= p.rows) break;
-      float v[4];
+    for (int j = 0; j < kTiles; ++j)
       HST_DEVICE_UNROLL
-      for (int r = 0; r < 4; ++r) v[r] = p.one_run ? FromBits<float>(static_cast<uint32_t>(dot[r / 2][r % 2 * 2 + c])) : acc[r][c];
-      *reinterpret_cast<float4*>(sums + (s * p.rows + m) * kPairRows + g * 4) = make_float4(v[0], v[1], v[2], v[3]);
-    }
+      for (int c = 0; c < kCols; ++c) {
+        const int m = j * 8 + t * 2 + c;
+        if (m >= p.rows) continue;
+        float v[4];
+        HST_DEVICE_UNROLL
+        for (int r = 0; r < 4; ++r) v[r] = p.one_run ? FromBits<float>(static_cast<uint32_t>(dot[j][r / 2][r % 2 * 2 + c])) : acc[j][r][c];
+        *reinterpret_cast<float4*>(sums + (s * p.rows + m) * kPairRows + g * 4) = make_float4(v[0], v[1], v[2], v[3]);
+      }
   }
   LetNextStart();
   __syncthreads();

@@ -10,7 +10,7 @@ namespace hasten::cuda {
 namespace {
 
 constexpr int64_t kMostK = int64_t{1} << 18, kMostN = int64_t{1} << 21;   // of shared memory, of a grid
-constexpr int kMostGemvSegments = 32;   // of sums in shared memory; beyond, as many rows
+constexpr int kMostGemvSegments = 32;   // of sums in shared memory; beyond, as with many rows
 
 int Log2(int64_t n) {
   int log = 0;
@@ -46,23 +46,73 @@ int WarpsFor(int segments, int most) {
   return (segments + each - 1) / each;
 }
 
+// Shared memory that a block may have (CUDA C++ Programming Guide, compute capabilities).
+int MostShared(int arch) {
+  switch (arch) {
+    case 90: case 100: case 103: return 227 * 1024;
+    case 80: case 87: return 163 * 1024;
+    default: return 99 * 1024;
+  }
+}
+
+// Few rows: false where shared memory has no room for them.
+template <int kBits, int kTiles, bool kOne>
+bool RunGemv(const IntegerLinear& p, DeviceQueue& q) {
+  int warps = WarpsFor(p.segments, kGemvWarps);
+  const auto bytes = [&] { return Gemv<kBits, kTiles>::SharedBytes(warps, p.rows, p.segments); };
+  while (warps > 1 && bytes() > MostShared(q.arch)) warps = WarpsFor(p.segments, warps - 1);
+  if (p.segments > kMostGemvSegments || bytes() > MostShared(q.arch)) return false;
+  Launch(q, "linear_gemv", {dim3(static_cast<unsigned>((p.blocks + 1) / 2)), dim3(static_cast<unsigned>(warps * kWarp)), static_cast<size_t>(bytes())},
+         LinearGemvKernel<kBits, kTiles, kOne>, p);
+  return true;
+}
+
+// How a step of many rows runs.
+struct GemmShape {
+  int64_t grid;
+  int shared_levels, below;   // levels of the stack in shared memory and in scratch
+};
+template <int kBits, int kTiles>
+GemmShape ShapeOf(const IntegerLinear& p, const DeviceQueue& q) {
+  using G = Gemm<kBits, kTiles>;
+  const int levels = p.one_run ? 0 : Log2(p.segments);
+  int shared = levels < kGemmSharedLevels ? levels : kGemmSharedLevels;
+  while (shared > 0 && G::SharedBytes(shared) > MostShared(q.arch)) --shared;
+  const int64_t tiles = int64_t{(p.rows + G::kCols - 1) / G::kCols} * ((p.blocks + kGemmBlocks - 1) / kGemmBlocks);
+  const int64_t most = int64_t{G::kPerProcessor} * q.processors;
+  return {tiles < most ? tiles : most, shared, levels - shared};
+}
+template <int kBits, int kTiles>
+size_t GemmScratch(const IntegerLinear& p, const DeviceQueue& q) {
+  return static_cast<size_t>(int64_t{Gemm<kBits, kTiles>::kPerProcessor} * q.processors * ShapeOf<kBits, kTiles>(p, q).below * Gemm<kBits, kTiles>::kLevelBytes);
+}
+template <int kBits, int kTiles>
+void RunGemm(const IntegerLinear& p, DeviceQueue& q) {
+  using G = Gemm<kBits, kTiles>;
+  const GemmShape s = ShapeOf<kBits, kTiles>(p, q);
+  Launch(q, "linear_gemm", {dim3(static_cast<unsigned>(s.grid)), dim3(kGemmThreads), static_cast<size_t>(G::SharedBytes(s.shared_levels))},
+         LinearGemmKernel<kBits, kTiles>, p, reinterpret_cast<float*>(q.scratch), s.below);
+}
+
+// Of all steps, since which kernel runs is decided by a step's rows.
+template <int kBits>
+size_t Scratch(const LinearArgs& a, const DeviceQueue& q) {
+  const IntegerLinear p = Describe(a);
+  const size_t wide = GemmScratch<kBits, 8>(p, q), narrow = GemmScratch<kBits, 4>(p, q);
+  return wide > narrow ? wide : narrow;
+}
+
 template <int kBits>
 void RunInteger(const LinearArgs& a, DeviceQueue& q) {
   const IntegerLinear p = Describe(a);
   if (p.rows == 0) return;
-  if (p.rows <= kGemvRows && p.segments <= kMostGemvSegments) {
-    const int warps = WarpsFor(p.segments, kGemvWarps);
-    const LaunchShape shape{dim3(static_cast<unsigned>((p.blocks + 1) / 2)), dim3(static_cast<unsigned>(warps * kWarp)),
-                            static_cast<size_t>(Gemv<kBits>::SharedBytes(warps, p.rows, p.segments))};
-    if (p.rows == 1) Launch(q, "linear_gemv", shape, LinearGemvKernel<kBits, true>, p);
-    else Launch(q, "linear_gemv", shape, LinearGemvKernel<kBits, false>, p);
-    return;
-  }
-  const int levels = p.one_run ? 0 : Log2(p.segments);
-  Launch(q, "linear_gemm",
-         {dim3(static_cast<unsigned>((p.rows + kGemmCols - 1) / kGemmCols), static_cast<unsigned>((p.blocks + kGemmBlocks - 1) / kGemmBlocks)),
-          dim3(kGemmThreads), static_cast<size_t>(Gemm<kBits>::SharedBytes(levels))},
-         LinearGemmKernel<kBits>, p);
+  if (p.rows == 1 && RunGemv<kBits, 1, true>(p, q)) return;
+  if (p.rows <= 8 && RunGemv<kBits, 1, false>(p, q)) return;
+  if (p.rows <= 16 && RunGemv<kBits, 2, false>(p, q)) return;
+  if (p.rows <= 32 && RunGemv<kBits, 4, false>(p, q)) return;
+  // Wide tiles unpack a code for more products; narrow ones where wide ones would leave processors idle.
+  if (p.rows > 64 && ShapeOf<kBits, 8>(p, q).grid >= q.processors) RunGemm<kBits, 8>(p, q);
+  else RunGemm<kBits, 4>(p, q);
 }
 
 template <int kBits>
@@ -80,8 +130,8 @@ void RunFloat(const LinearArgs& a, DeviceQueue& q) {
 }
 
 constexpr DeviceKernel<LinearArgs> kTable[] = {
-    {"linear_int4_cuda", 80, Accepts<4>, nullptr, RunInteger<4>},   {"linear_int5_cuda", 80, Accepts<5>, nullptr, RunInteger<5>},
-    {"linear_int6_cuda", 80, Accepts<6>, nullptr, RunInteger<6>},   {"linear_int8_cuda", 80, Accepts<8>, nullptr, RunInteger<8>},
+    {"linear_int4_cuda", 80, Accepts<4>, Scratch<4>, RunInteger<4>},   {"linear_int5_cuda", 80, Accepts<5>, Scratch<5>, RunInteger<5>},
+    {"linear_int6_cuda", 80, Accepts<6>, Scratch<6>, RunInteger<6>},   {"linear_int8_cuda", 80, Accepts<8>, Scratch<8>, RunInteger<8>},
     {"linear_fp16_cuda", 80, Accepts<16>, nullptr, RunFloat<16>}, {"linear_fp32_cuda", 80, Accepts<32>, nullptr, RunFloat<32>},
 };
 
