@@ -161,33 +161,44 @@ const uint64_t* Exchange(uint64_t value) {
   return slots;
 }
 
+namespace {
+
+// Which lane, register and byte hold an element of A or B: fragments.h the other way round.
+struct Held {
+  uint8_t lane, reg, shift;
+};
+struct Fragments {
+  Held a[16][32], b[32][8];
+  Fragments() {
+    for (int l = 0; l < kWarp; ++l)
+      for (int byte = 0; byte < 4; ++byte) {
+        const auto held = [&](int r) { return Held{static_cast<uint8_t>(l), static_cast<uint8_t>(r), static_cast<uint8_t>(8 * byte)}; };
+        for (int r = 0; r < 4; ++r) a[hasten::cuda::PlaceInA(l, r, byte).row][hasten::cuda::PlaceInA(l, r, byte).col] = held(r);
+        for (int r = 0; r < 2; ++r) b[hasten::cuda::PlaceInB(l, r, byte).row][hasten::cuda::PlaceInB(l, r, byte).col] = held(r);
+      }
+  }
+};
+
+}  // namespace
+
 void Mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_signed) {
-  uint32_t as[4][kWarp], bs[2][kWarp];
-  for (int r = 0; r < 4; ++r) {
-    const uint64_t* all = Exchange(a[r]);
-    for (int l = 0; l < kWarp; ++l) as[r][l] = static_cast<uint32_t>(all[l]);
-  }
-  for (int r = 0; r < 2; ++r) {
-    const uint64_t* all = Exchange(b[r]);
-    for (int l = 0; l < kWarp; ++l) bs[r][l] = static_cast<uint32_t>(all[l]);
-  }
-  int32_t am[16][32], bm[32][8];
-  for (int l = 0; l < kWarp; ++l)
-    for (int byte = 0; byte < 4; ++byte) {
-      for (int r = 0; r < 4; ++r) {
-        const hasten::cuda::Place p = hasten::cuda::PlaceInA(l, r, byte);
-        const auto u = static_cast<uint8_t>(as[r][l] >> (8 * byte));
-        am[p.row][p.col] = a_signed ? int32_t{static_cast<int8_t>(u)} : int32_t{u};
-      }
-      for (int r = 0; r < 2; ++r) {
-        const hasten::cuda::Place p = hasten::cuda::PlaceInB(l, r, byte);
-        bm[p.row][p.col] = static_cast<int8_t>(bs[r][l] >> (8 * byte));
-      }
-    }
+  static const Fragments held;
+  const uint32_t mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+  uint64_t all[kWarp];   // where the lanes' registers are; they stay until all have read them
+  std::memcpy(all, Exchange(reinterpret_cast<uintptr_t>(mine)), sizeof all);
+  const auto byte = [&](const Held& h, int first) {
+    return static_cast<uint8_t>(reinterpret_cast<const uint32_t*>(all[h.lane])[first + h.reg] >> h.shift);
+  };
   for (int r = 0; r < 4; ++r) {
     const hasten::cuda::Place p = hasten::cuda::PlaceInSums(Lane(), r);
-    for (int k = 0; k < 32; ++k) d[r] += am[p.row][k] * bm[k][p.col];
+    uint32_t sum = static_cast<uint32_t>(d[r]);   // wraps, as on a GPU
+    for (int k = 0; k < 32; ++k) {
+      const uint8_t u = byte(held.a[p.row][k], 0);
+      sum += static_cast<uint32_t>((a_signed ? int32_t{static_cast<int8_t>(u)} : int32_t{u}) * static_cast<int8_t>(byte(held.b[k][p.col], 4)));
+    }
+    d[r] = static_cast<int32_t>(sum);
   }
+  Exchange(0);
 }
 
 void Run(dim3 grid, dim3 threads, size_t shared, const std::function<void()>& kernel) {

@@ -15,7 +15,7 @@
 namespace hasten {
 namespace {
 
-using testing::AlignedBytes;
+using testing::AlignedArray;
 using testing::Fill;
 using testing::MakeAligned;
 using testing::RandomPacked;
@@ -23,7 +23,7 @@ using testing::RandomPacked;
 // Inputs of one linear; every array exactly as long as the contract asks.
 struct Case {
   LinearArgs args;
-  AlignedBytes weights, quantized;
+  AlignedArray weights, quantized;
   std::vector<float> x, bias;
 };
 
@@ -80,7 +80,7 @@ std::vector<uint32_t> RunKernel(const Kernel<LinearArgs>& kernel, LinearArgs arg
     t = end;
   }
   std::shuffle(pieces.begin(), pieces.end(), rng);
-  const AlignedBytes scratch = MakeAligned(kernel.scratch(args));
+  const AlignedArray scratch = MakeAligned(kernel.scratch(args));
   for (const auto& [begin, end] : pieces) kernel.run(args, begin, end, scratch.get());
   std::vector<uint32_t> dense;
   for (int64_t i = 0; i < static_cast<int64_t>(out.size()); ++i) {

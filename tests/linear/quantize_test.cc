@@ -14,11 +14,11 @@
 namespace hasten {
 namespace {
 
-using testing::AlignedBytes;
+using testing::AlignedArray;
 using testing::MakeAligned;
 
 struct Quantized {
-  AlignedBytes bytes;
+  AlignedArray bytes;
   size_t size = 0;
   QuantizedRows rows;
 };
@@ -29,7 +29,7 @@ Quantized RunRow(const Kernel<QuantizeArgs>& kernel, QuantizeArgs args, bool res
   q.size = l.bytes_per_row * static_cast<size_t>(args.rows);
   q.bytes = MakeAligned(q.size);
   q.rows = args.out = QuantizedRowsAt(q.bytes.get(), args.rows, l);
-  const AlignedBytes scratch = MakeAligned(kernel.scratch(args));
+  const AlignedArray scratch = MakeAligned(kernel.scratch(args));
   for (int64_t t = kernel.tiles(args); t-- > 0;) kernel.run(args, t, t + 1, scratch.get());
   return q;
 }
@@ -142,7 +142,7 @@ TEST(Embed, EveryRowOfTheTableUnpacksTheRow) {
   const std::vector<int32_t> ids = {36, 0, 5, 5, 16, 15};
   for (const SchemeInfo& info : AllSchemes()) {
     std::mt19937 rng(4);
-    const AlignedBytes table = testing::RandomPacked(info.scheme, vocab, cols, testing::Fill::kRandom, rng);
+    const AlignedArray table = testing::RandomPacked(info.scheme, vocab, cols, testing::Fill::kRandom, rng);
     for (const auto& kernel : EmbedKernels()) {
       if (!IsaAvailable(kernel.isa)) continue;
       std::vector<float> out(ids.size() * stride, -7.0f), want(cols);

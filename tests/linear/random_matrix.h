@@ -16,21 +16,21 @@ namespace hasten::testing {
 struct FreeAligned {
   void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{64}); }
 };
-using AlignedBytes = std::unique_ptr<std::byte[], FreeAligned>;
+using AlignedArray = std::unique_ptr<std::byte[], FreeAligned>;
 
 // 64-byte aligned and exactly as long as asked, so that a sanitizer sees overreads.
-inline AlignedBytes MakeAligned(size_t bytes) {
-  AlignedBytes p(new (std::align_val_t{64}) std::byte[bytes ? bytes : 1]);
+inline AlignedArray MakeAligned(size_t bytes) {
+  AlignedArray p(new (std::align_val_t{64}) std::byte[bytes ? bytes : 1]);
   std::memset(p.get(), 0xa5, bytes);
   return p;
 }
 
 enum class Fill { kRandom, kExtreme, kZeroRows };
 
-inline AlignedBytes RandomPacked(Scheme scheme, int64_t n, int64_t k, Fill fill, std::mt19937& rng) {
+inline AlignedArray RandomPacked(Scheme scheme, int64_t n, int64_t k, Fill fill, std::mt19937& rng) {
   const SchemeInfo& info = GetScheme(scheme);
   const size_t bytes = PackedBytes(scheme, n, k).value();
-  AlignedBytes out = MakeAligned(bytes);
+  AlignedArray out = MakeAligned(bytes);
   std::normal_distribution<float> normal(0.0f, 0.05f);
   if (!info.integer) {
     std::vector<float> w(static_cast<size_t>(n * k));

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/base/half.h"
 #include "runtime/kernels/cuda/fragments.h"
 #include "runtime/kernels/simd_scalar.h"
 
@@ -127,6 +128,27 @@ template <int kLater>
 HST_DEVICE void WaitCopies() {
 #if defined(__CUDA_ARCH__)
   asm volatile("cp.async.wait_group %0;" ::"n"(kLater));
+#endif
+}
+
+// 4 bytes in the same way.
+HST_DEVICE void Copy4ToShared(std::byte* to, const std::byte* from, bool live) {
+#if defined(__CUDA_ARCH__)
+  const uint32_t at = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(at), "l"(from), "r"(live ? 4 : 0));
+#else
+  *reinterpret_cast<uint32_t*>(to) = live ? *reinterpret_cast<const uint32_t*>(from) : 0u;
+#endif
+}
+
+// fp16, in the low bits, widened exactly.
+HST_DEVICE float WidenHalf(uint32_t h) {
+#if defined(__CUDA_ARCH__)
+  float f;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(static_cast<unsigned short>(h)));
+  return f;
+#else
+  return HalfToFloat(static_cast<uint16_t>(h));
 #endif
 }
 

@@ -26,24 +26,36 @@ HST_HOST_DEVICE constexpr int HalvingDepth(int n) {
   return depth;
 }
 
+// Recursive halving fed in order: after the sum of segment i of n, that many of the sums
+// before it are complete; new = old + new, from the latest back.
+HST_HOST_DEVICE constexpr int HalvingMerges(int i, int n) {
+  int merges = 0;
+  while (n > 1) {
+    const int head = n - n / 2;
+    if (i < head) n = head, merges = 0;
+    else i -= head, n -= head, ++merges;
+  }
+  return merges;
+}
+
+// Sum(sums[0, n)) by recursive halving, by one thread: the array, `step` floats apart, is
+// overwritten as the stack of the sums that wait.
+HST_DEVICE float SumByHalvingAlone(float* sums, int n, int step) {
+  int top = 0;
+  for (int i = 0; i < n; ++i, ++top) {
+    float v = sums[i * step];
+    for (int merges = HalvingMerges(i, n); merges > 0; --merges) v = sums[--top * step] + v;
+    sums[top * step] = v;
+  }
+  return sums[0];
+}
+
 // Sum(sums[0, n)) by recursive halving: the first ceil(n / 2) plus the rest. All lanes of
 // a warp call it; the result is in lane 0. `sums`, `step` floats apart, lies in shared
 // memory and, for n > 32, is overwritten.
 HST_DEVICE float SumByHalving(float* sums, int n, int step, int lane) {
-  if (n > kWarp) {   // K above 16,384: one lane, with the array itself as the stack
-    if (lane == 0) {
-      int top = 0;
-      for (int i = 0; i < n; ++i) {
-        sums[top++ * step] = sums[i * step];
-        int at = i, left = n, merges = 0;
-        while (left > 1) {
-          const int head = left - left / 2;
-          if (at < head) left = head, merges = 0;
-          else at -= head, left -= head, ++merges;
-        }
-        for (; merges > 0; --merges, --top) sums[(top - 2) * step] = sums[(top - 2) * step] + sums[(top - 1) * step];
-      }
-    }
+  if (n > kWarp) {   // K above 16,384: one lane
+    if (lane == 0) SumByHalvingAlone(sums, n, step);
     __syncwarp();
     return sums[0];
   }

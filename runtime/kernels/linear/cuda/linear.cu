@@ -1,9 +1,142 @@
-// linear: rows for CUDA devices.
+// linear's rows for CUDA devices.
+#include "runtime/kernels/cuda/launch.h"
 #include "runtime/kernels/cuda/tables.h"
-#include "runtime/kernels/linear/contract.h"
+#include "runtime/kernels/linear/cuda/float.cuh"
+#include "runtime/kernels/linear/cuda/gemm.cuh"
+#include "runtime/kernels/linear/cuda/gemv.cuh"
+#include "runtime/kernels/linear/plan.h"
 
 namespace hasten::cuda {
+namespace {
 
-Table<LinearArgs> LinearTable() { return {}; }
+constexpr int64_t kMostK = int64_t{1} << 18, kMostN = int64_t{1} << 21;   // of shared memory, of a grid
+constexpr int kMostGemvSegments = 32;   // of sums in shared memory; beyond, as with many rows
+
+int Log2(int64_t n) {
+  int log = 0;
+  while (int64_t{1} << log < n) ++log;
+  return log;
+}
+
+template <int kBits>
+bool Accepts(const LinearArgs& a) {
+  return GetScheme(a.scheme).bits == kBits && a.k <= kMostK && a.n <= kMostN && SelectKernel(LinearKernels(), a, Isa::kScalar);
+}
+
+IntegerLinear Describe(const LinearArgs& a) {
+  const PackedLayout l = LayoutOf(a.scheme, a.n, a.k);
+  IntegerLinear p{};
+  p.w = a.w, p.q = a.xq.q, p.sx = a.xq.scale, p.sum = a.xq.sum, p.bias = a.bias, p.out = a.out;
+  p.q_stride = a.xq.q_stride, p.g_stride = a.xq.g_stride, p.out_stride = a.out_stride, p.block_bytes = l.block_bytes;
+  p.rows = static_cast<int>(a.rows * a.xq.parts), p.parts = static_cast<int>(a.xq.parts);
+  p.n = static_cast<int>(a.n), p.k = static_cast<int>(a.k), p.blocks = static_cast<int>(l.blocks);
+  p.code_bytes = static_cast<int>(l.scale_offset);
+  p.zero_offset = GetScheme(a.scheme).zero_point ? static_cast<int>(l.zero_offset) : 0;
+  p.one_run = a.ga >= a.k, p.half_scale = l.scale_bytes == 2;
+  p.run_shift = p.one_run ? kOneShift : Log2(a.ga);
+  p.group_shift = l.groups == 1 ? kOneShift : Log2(l.group);
+  p.segments = static_cast<int>((a.k + kChunkK - 1) / kChunkK);
+  return p;
+}
+
+// As many warps as share the segments out best.
+int WarpsFor(int segments, int most) {
+  if (segments <= most) return segments;
+  const int each = (segments + most - 1) / most;
+  return (segments + each - 1) / each;
+}
+
+// Shared memory that a block may have (CUDA C++ Programming Guide, compute capabilities).
+int MostShared(int arch) {
+  switch (arch) {
+    case 90: case 100: case 103: return 227 * 1024;
+    case 80: case 87: return 163 * 1024;
+    default: return 99 * 1024;
+  }
+}
+
+// Few rows: false where shared memory has no room for them.
+template <int kBits, int kTiles, bool kOne>
+bool RunGemv(const IntegerLinear& p, DeviceQueue& q) {
+  int warps = WarpsFor(p.segments, kGemvWarps);
+  const auto bytes = [&] { return Gemv<kBits, kTiles>::SharedBytes(warps, p.rows, p.segments); };
+  while (warps > 1 && bytes() > MostShared(q.arch)) warps = WarpsFor(p.segments, warps - 1);
+  if (p.segments > kMostGemvSegments || bytes() > MostShared(q.arch)) return false;
+  Launch(q, "linear_gemv", {dim3(static_cast<unsigned>((p.blocks + 1) / 2)), dim3(static_cast<unsigned>(warps * kWarp)), static_cast<size_t>(bytes())},
+         LinearGemvKernel<kBits, kTiles, kOne>, p);
+  return true;
+}
+
+// How a step of many rows runs.
+struct GemmShape {
+  int64_t grid;
+  int shared_levels, below;   // levels of the stack in shared memory and in scratch
+};
+template <int kBits, int kTiles>
+GemmShape ShapeOf(const IntegerLinear& p, const DeviceQueue& q) {
+  using G = Gemm<kBits, kTiles>;
+  const int levels = p.one_run ? 0 : Log2(p.segments);
+  int shared = levels < kGemmSharedLevels ? levels : kGemmSharedLevels;
+  while (shared > 0 && G::SharedBytes(shared) > MostShared(q.arch)) --shared;
+  const int64_t tiles = int64_t{(p.rows + G::kCols - 1) / G::kCols} * ((p.blocks + kGemmBlocks - 1) / kGemmBlocks);
+  const int64_t most = int64_t{G::kPerProcessor} * q.processors;
+  return {tiles < most ? tiles : most, shared, levels - shared};
+}
+template <int kBits, int kTiles>
+size_t GemmScratch(const IntegerLinear& p, const DeviceQueue& q) {
+  return static_cast<size_t>(int64_t{Gemm<kBits, kTiles>::kPerProcessor} * q.processors * ShapeOf<kBits, kTiles>(p, q).below * Gemm<kBits, kTiles>::kLevelBytes);
+}
+template <int kBits, int kTiles>
+void RunGemm(const IntegerLinear& p, DeviceQueue& q) {
+  using G = Gemm<kBits, kTiles>;
+  const GemmShape s = ShapeOf<kBits, kTiles>(p, q);
+  Launch(q, "linear_gemm", {dim3(static_cast<unsigned>(s.grid)), dim3(kGemmThreads), static_cast<size_t>(G::SharedBytes(s.shared_levels))},
+         LinearGemmKernel<kBits, kTiles>, p, reinterpret_cast<float*>(q.scratch), s.below);
+}
+
+// Of all steps, since which kernel runs is decided by a step's rows.
+template <int kBits>
+size_t Scratch(const LinearArgs& a, const DeviceQueue& q) {
+  const IntegerLinear p = Describe(a);
+  const size_t wide = GemmScratch<kBits, 8>(p, q), narrow = GemmScratch<kBits, 4>(p, q);
+  return wide > narrow ? wide : narrow;
+}
+
+template <int kBits>
+void RunInteger(const LinearArgs& a, DeviceQueue& q) {
+  const IntegerLinear p = Describe(a);
+  if (p.rows == 0) return;
+  if (p.rows == 1 && RunGemv<kBits, 1, true>(p, q)) return;
+  if (p.rows <= 8 && RunGemv<kBits, 1, false>(p, q)) return;
+  if (p.rows <= 16 && RunGemv<kBits, 2, false>(p, q)) return;
+  if (p.rows <= 32 && RunGemv<kBits, 4, false>(p, q)) return;
+  // Wide tiles unpack a code for more products; narrow ones where wide ones would leave processors idle.
+  if (p.rows > 64 && ShapeOf<kBits, 8>(p, q).grid >= q.processors) RunGemm<kBits, 8>(p, q);
+  else RunGemm<kBits, 4>(p, q);
+}
+
+template <int kBits>
+void RunFloat(const LinearArgs& a, DeviceQueue& q) {
+  const int segments = static_cast<int>((a.k + kFloatSegment - 1) / kFloatSegment);
+  const FloatLinear p{a.w, a.x, a.bias, a.out, a.x_stride, a.out_stride, LayoutOf(a.scheme, a.n, a.k).block_bytes, a.rows, a.n, a.k, segments};
+  const auto launch = [&](auto kernel, int64_t cols) {
+    Launch(q, "linear_float",
+           {dim3(static_cast<unsigned>((a.n + kFloatRows - 1) / kFloatRows), static_cast<unsigned>((a.rows + cols - 1) / cols)),
+            dim3(static_cast<unsigned>(WarpsFor(segments, kFloatWarps) * kWarp)), static_cast<size_t>(segments * cols * kFloatRows * 4)},
+           kernel, p);
+  };
+  if (a.rows == 1) launch(LinearFloatKernel<kBits == 16, 1>, 1);
+  else launch(LinearFloatKernel<kBits == 16, kFloatCols>, kFloatCols);
+}
+
+constexpr DeviceKernel<LinearArgs> kTable[] = {
+    {"linear_int4_cuda", 80, Accepts<4>, Scratch<4>, RunInteger<4>},   {"linear_int5_cuda", 80, Accepts<5>, Scratch<5>, RunInteger<5>},
+    {"linear_int6_cuda", 80, Accepts<6>, Scratch<6>, RunInteger<6>},   {"linear_int8_cuda", 80, Accepts<8>, Scratch<8>, RunInteger<8>},
+    {"linear_fp16_cuda", 80, Accepts<16>, nullptr, RunFloat<16>}, {"linear_fp32_cuda", 80, Accepts<32>, nullptr, RunFloat<32>},
+};
+
+}  // namespace
+
+Table<LinearArgs> LinearTable() { return kTable; }
 
 }  // namespace hasten::cuda

@@ -1,0 +1,180 @@
+// Few rows of x against integer weights: a block of threads for 32 rows of W and all of
+// K, its warps sharing out the segments. Every weight is read once, so all that counts
+// is how many bytes are on the way: each warp has a ring of its own in shared memory,
+// filled by asynchronous copies that take no registers, and fills it before it waits
+// for the kernel that makes x: weights never change. The tensor cores multiply for one
+// row as for eight, since a product by dp4a would cost more instructions.
+#pragma once
+
+#include "runtime/kernels/cuda/sums.cuh"
+#include "runtime/kernels/linear/cuda/integer.cuh"
+
+namespace hasten::cuda {
+
+inline constexpr int kGemvWarps = 8;     // at most
+inline constexpr int kXStride = kChunkK + 32;   // bytes: rows of x in different banks
+inline constexpr int kMostRuns = kChunkK / 32;
+
+// kTiles: of 8 rows of x.
+template <int kBits, int kTiles>
+struct Gemv {
+  static constexpr int kRows = 8 * kTiles;   // at most
+  // 6 KiB of a warp on the way, or 8: two blocks' warps cover the latency of memory.
+  static constexpr int kStages = kBits == 4 ? 6 : kBits == 8 ? 4 : 5;
+  static constexpr int kStageBytes = 2 * Codes<kBits>::kBytes + StageScales<2>::kBytes;
+  static constexpr int WarpBytes(int rows) { return kStages * kStageBytes + rows * kXStride + 2 * kMostRuns * kRows * 4; }
+  static constexpr int SharedBytes(int warps, int rows, int segments) {
+    return warps * WarpBytes(rows) + segments * rows * kPairRows * 4;
+  }
+};
+
+// One stage from element k of K on; nothing where K has ended.
+template <int kBits>
+HST_DEVICE void GemvFetch(std::byte* stage, const IntegerLinear& p, int first_block, int k, int lane) {
+  using C = Codes<kBits>;
+  HST_DEVICE_UNROLL
+  for (int i = lane; i < 2 * C::kChunks; i += kWarp) {
+    const int block = i / C::kChunks;
+    C::Copy(stage + block * C::kBytes, p, p.w + (first_block + block) * p.block_bytes, i % C::kChunks, k, k < p.k && first_block + block < p.blocks);
+  }
+  if (lane < (C::kZero ? StageScales<2>::kCopies : StageScales<2>::kScaleCopies))
+    StageScales<2>::Copy(stage + 2 * C::kBytes, p, first_block, lane, k, C::kZero);
+  CommitCopies();
+}
+
+// The codes of a segment of x, its scales and sums [run][kRows].
+template <int kRows>
+HST_DEVICE void GemvLoadX(std::byte* x, float* sx, int32_t* sum, const IntegerLinear& p, int segment, int lane) {
+  const int at = segment * kChunkK + lane * 16;
+  if (at < p.q_stride)
+    for (int m = 0; m < p.rows; ++m)
+      *reinterpret_cast<uint4*>(x + m * kXStride + lane * 16) = *reinterpret_cast<const uint4*>(p.q + m * p.q_stride + at);
+  const int runs = p.one_run ? 1 : kChunkK >> p.run_shift, first = segment * kChunkK >> p.run_shift;
+  for (int i = lane; i < p.rows * runs; i += kWarp) {
+    const int m = i / runs, r = i % runs;
+    const bool live = first + r < p.g_stride;
+    sx[r * kRows + m] = live ? p.sx[m * p.g_stride + first + r] : 0.0f;
+    sum[r * kRows + m] = live ? p.sum[m * p.g_stride + first + r] : 0;
+  }
+}
+
+// The sum of row `row` of W by row m of x where all of K is one run: `sums` holds the
+// parts of its dot product, `step` apart.
+HST_DEVICE float GemvOneRun(const float* sums, int step, const IntegerLinear& p, int row, int m) {
+  uint32_t dot = 0;
+  for (int i = 0; i < p.segments; ++i) dot += Bits(sums[i * step]);
+  const int block = row / 16;
+  const std::byte* w = p.w + block * p.block_bytes;
+  const uint32_t zero = p.zero_offset > 0 ? static_cast<uint32_t>(w[p.zero_offset + row % 16]) : 128u;
+  const std::byte* scale = w + p.code_bytes;
+  const float sw = p.half_scale ? WidenHalf(reinterpret_cast<const uint16_t*>(scale)[row % 16]) : reinterpret_cast<const float*>(scale)[row % 16];
+  dot -= zero * static_cast<uint32_t>(p.sum[m * p.g_stride]);
+  return Fma(static_cast<float>(static_cast<int32_t>(dot)), p.sx[m * p.g_stride] * sw, 0.0f);
+}
+
+// kOne: p.rows is 1.
+template <int kBits, int kTiles, bool kOne>
+__global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles == 2 ? 2 : 1) LinearGemvKernel(IntegerLinear p) {
+  using C = Codes<kBits>;
+  using G = Gemv<kBits, kTiles>;
+  HST_DYNAMIC_SHARED(shared);
+  const int warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  const int g = lane / 4, t = lane % 4, first_block = blockIdx.x * 2, block = g / 4, quad = g % 4;
+  constexpr int kCols = kOne ? 1 : 2;   // of the sums' two columns of x in a lane
+  std::byte* const ring = shared + warp * G::WarpBytes(p.rows);
+  std::byte* const x = ring + G::kStages * G::kStageBytes;
+  float* const sx = reinterpret_cast<float*>(x + p.rows * kXStride);
+  int32_t* const sum = reinterpret_cast<int32_t*>(sx + kMostRuns * G::kRows);
+  float* const sums = reinterpret_cast<float*>(shared + warps * G::WarpBytes(p.rows));   // [segment][row of x][32]
+
+  int fetch = warp * kChunkK, slot = 0;
+  const auto next = [&](int into) {
+    GemvFetch<kBits>(ring + into * G::kStageBytes, p, first_block, fetch, lane);
+    fetch += kStageK;
+    if (fetch % kChunkK == 0) fetch += (warps - 1) * kChunkK;
+  };
+  for (int i = 0; i < G::kStages - 1; ++i) next(i);
+  float sw[4] = {};
+  if constexpr (!C::kZero)
+    if (!p.half_scale) LoadChannelScales(p, first_block + block, quad, sw);
+  WaitForPrevious();
+
+  for (int s = warp; s < p.segments; s += warps) {
+    __syncwarp();   // the segment before has been read
+    GemvLoadX<G::kRows>(x, sx, sum, p, s, lane);
+    __syncwarp();
+    int32_t dot[kTiles][2][4] = {};
+    float acc[kTiles][4][kCols] = {};
+    const int end = p.k < (s + 1) * kChunkK ? p.k : (s + 1) * kChunkK;
+    for (int k = s * kChunkK; k < end; k += kStageK) {
+      WaitCopies<G::kStages - 2>();
+      __syncwarp();   // all lanes' copies are there, and all have read the slot that is filled now
+      const std::byte* stage = ring + slot * G::kStageBytes;
+      next(slot == 0 ? G::kStages - 1 : slot - 1);
+      slot = slot + 1 == G::kStages ? 0 : slot + 1;
+      HST_DEVICE_UNROLL
+      for (int step = 0; step < 2; ++step) {
+        const int at = k + step * kStep;
+        if (at >= end) break;
+        uint32_t low[4], high[4];
+        C::Load(stage + block * C::kBytes, step, lane, low, high);
+        HST_DEVICE_UNROLL
+        for (int j = 0; j < kTiles; ++j) {   // a row of x that there isn't has sums that nobody reads
+          const uint2 q = *reinterpret_cast<const uint2*>(x + (j * 8 + g < p.rows ? j * 8 + g : 0) * kXStride + at % kChunkK + t * 8);
+          HST_DEVICE_UNROLL
+          for (int i = 0; i < 2; ++i)
+            MmaU8S8(dot[j][i], {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]}, {q.x, q.y});
+        }
+        const int to = at + kStep;
+        if (p.one_run || (to < end && (to & ((1 << p.run_shift) - 1)) != 0)) continue;
+        const int run = (at % kChunkK) >> p.run_shift;
+        const std::byte* scales = stage + 2 * C::kBytes;
+        if (C::kZero || p.half_scale) StageScales<2>::Scales(scales, step, block, quad, sw);
+        const uint32_t zeros = C::kZero ? StageScales<2>::Zeros(scales, step, block, quad) : 0x80808080u;
+        HST_DEVICE_UNROLL
+        for (int j = 0; j < kTiles; ++j)
+          HST_DEVICE_UNROLL
+          for (int c = 0; c < kCols; ++c) {
+            const int m = run * G::kRows + (kOne ? 0 : j * 8 + t * 2 + c);
+            const float scale = sx[m];
+            const int32_t total = sum[m];
+            HST_DEVICE_UNROLL
+            for (int r = 0; r < 4; ++r) {   // row 4 g + r: product r / 2, its row g or g + 8
+              int32_t& d = dot[j][r / 2][r % 2 * 2 + c];
+              const int32_t exact = d - static_cast<int32_t>(zeros >> (8 * r) & 255u) * total;
+              acc[j][r][c] = Fma(static_cast<float>(exact), scale * sw[r], acc[j][r][c]);
+              d = 0;
+            }
+          }
+      }
+    }
+    HST_DEVICE_UNROLL
+    for (int j = 0; j < kTiles; ++j)
+      HST_DEVICE_UNROLL
+      for (int c = 0; c < kCols; ++c) {
+        const int m = j * 8 + t * 2 + c;
+        if (m >= p.rows) continue;
+        float v[4];
+        HST_DEVICE_UNROLL
+        for (int r = 0; r < 4; ++r) v[r] = p.one_run ? FromBits<float>(static_cast<uint32_t>(dot[j][r / 2][r % 2 * 2 + c])) : acc[j][r][c];
+        *reinterpret_cast<float4*>(sums + (s * p.rows + m) * kPairRows + g * 4) = make_float4(v[0], v[1], v[2], v[3]);
+      }
+  }
+  LetNextStart();
+  __syncthreads();
+
+  const int step = p.rows * kPairRows;
+  for (int i = threadIdx.x; i < p.rows / p.parts * kPairRows; i += blockDim.x) {
+    const int row = first_block * 16 + i % kPairRows, m = i / kPairRows;
+    if (row >= p.n) continue;
+    const auto total = [&](int part) {
+      float* of = sums + (m * p.parts + part) * kPairRows + i % kPairRows;
+      return p.one_run ? GemvOneRun(of, step, p, row, m * p.parts + part) : SumByHalvingAlone(of, p.segments, step);
+    };
+    float v = total(0);
+    if (p.parts > 1) v = v + total(1);
+    p.out[m * p.out_stride + row] = p.bias ? v + p.bias[row] : v;
+  }
+}
+
+}  // namespace hasten::cuda

@@ -1,0 +1,141 @@
+// What linear's integer kernels share: how a block of 16 rows of W, as it lies in the
+// file (quant/layout.h), becomes the operands of mma.m16n8k32.
+//
+// A warp takes 32 rows of W, two blocks, and 32 elements of K at a step. Lane
+// (g, t) = (lane / 4, lane % 4) holds four words of a line at once: rows 4 g to 4 g + 3
+// of the 32, the elements 8 t to 8 t + 7 of the 32 in `low` and `high`. Two products
+// take rows 4 g, 4 g + 1 and 4 g + 2, 4 g + 3 as their rows g and g + 8: rows of W and
+// elements within a run may stand in any order as long as x and the sums follow. So
+// all schemes have 16-byte loads and one order of x, 8 bytes a lane.
+#pragma once
+
+#include "runtime/kernels/cuda/simt.h"
+
+namespace hasten::cuda {
+
+inline constexpr int kStep = 32;        // elements of K of a product
+inline constexpr int kStageK = 64;      // elements of K on the way together
+inline constexpr int kChunkK = 512;     // the definition's segment
+inline constexpr int kPairRows = 32;    // rows of W of a warp
+inline constexpr int kOneShift = 30;    // of a run or a group that is all of K
+
+// LinearArgs and PackedLayout in what a kernel uses. Sizes are below 2^31 (linear.cu).
+struct IntegerLinear {
+  const std::byte* w;
+  const int8_t* q;
+  const float* sx;
+  const int32_t* sum;
+  const float* bias;
+  float* out;
+  int64_t q_stride, g_stride, out_stride, block_bytes;
+  int rows, parts;                // rows: residuals counted
+  int n, k, blocks;
+  int code_bytes, zero_offset;    // of a block: its codes, then scales; its zero-points
+  int run_shift, group_shift;
+  int segments;                   // stretches of 512, though one run be longer
+  bool one_run;                   // all of K is one run and one segment
+  bool half_scale;                // fp16 a group; else fp32 a row
+};
+
+// Where chunk c (16 bytes: four rows of a line) of a block's stage lies in shared
+// memory: turned so that the eight lanes that read at once meet different banks.
+HST_DEVICE int Turned(int c) { return c ^ (c >> 2 & 6); }
+
+HST_DEVICE void Load16(const std::byte* p, uint32_t (&v)[4]) {
+  const uint4 w = *reinterpret_cast<const uint4*>(p);
+  v[0] = w.x, v[1] = w.y, v[2] = w.z, v[3] = w.w;
+}
+
+// A stage of a block: 64 elements of K by 16 rows, kChunks times 16 bytes in a row.
+template <int kBits>
+struct Codes {
+  static constexpr int kChunks = 8 * kBits;
+  static constexpr int kBytes = 16 * kChunks;
+  static constexpr int kPerElement = kBytes / kStageK;   // bytes of a block
+  static constexpr bool kZero = kBits < 8;
+
+  // Unsigned codes of step 0 or 1 of a stage for the lane's four rows.
+  static HST_DEVICE void Load(const std::byte* stage, int step, int lane, uint32_t (&low)[4], uint32_t (&high)[4]) {
+    const int t = lane & 3, quad = lane >> 2 & 3;
+    const auto at = [&](int line) { return stage + Turned(line * 4 + quad) * 16; };
+    if constexpr (kBits == 8) {
+      Load16(at(step * 8 + t * 2), low);
+      Load16(at(step * 8 + t * 2 + 1), high);
+    } else {
+      uint32_t w[4], above[4] = {};
+      int shift = 0;   // of the bits above those in the nibbles
+      if constexpr (kBits == 4) Load16(at(step * 4 + t), w);
+      if constexpr (kBits == 5) Load16(at(step * 5 + t), w), Load16(at(step * 5 + 4), above), shift = 2 * t;
+      if constexpr (kBits == 6) {
+        const int line = (step * 2 + t / 2) * 3;
+        Load16(at(line + t % 2), w), Load16(at(line + 2), above), shift = t % 2 * 4;
+      }
+      HST_DEVICE_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        low[i] = w[i] & 0x0f0f0f0fu, high[i] = w[i] >> 4 & 0x0f0f0f0fu;
+        if constexpr (kBits > 4) {
+          constexpr uint32_t kMask = kBits == 5 ? 0x01010101u : 0x03030303u;
+          const uint32_t b = above[i] >> shift;
+          low[i] |= (b & kMask) << 4, high[i] |= (b >> (kBits - 4) & kMask) << 4;
+        }
+      }
+    }
+  }
+
+  // The same as signed bytes, code - zero; `zeros`: of the four rows, a byte each.
+  static HST_DEVICE void LoadSigned(const std::byte* stage, int step, int lane, uint32_t zeros, uint32_t (&low)[4], uint32_t (&high)[4]) {
+    Load(stage, step, lane, low, high);
+    HST_DEVICE_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      if constexpr (kZero) {   // the set bit keeps a byte from borrowing of the next
+        const uint32_t z = (zeros >> (8 * i) & 255u) * 0x01010101u;
+        low[i] = (low[i] | 0x80808080u) - z, high[i] = (high[i] | 0x80808080u) - z;
+      }
+      low[i] ^= 0x80808080u, high[i] ^= 0x80808080u;
+    }
+  }
+
+  // Copies chunk c of the stage that begins at element k. `live`: the block exists.
+  static HST_DEVICE void Copy(std::byte* stage, const IntegerLinear& p, const std::byte* block, int c, int k, bool live) {
+    const int from = k * kPerElement + c * 16;
+    CopyToShared(stage + Turned(c) * 16, block + from, live && from < p.code_bytes);
+  }
+};
+
+// The scales of a stage for kBlocks blocks: for each of its two steps the group's, fp16,
+// and zero-points, copied 16 bytes each; kScaleChunks<kBlocks, zero> of them.
+template <int kBlocks>
+struct StageScales {
+  static constexpr int kZeros = 2 * kBlocks * 32;   // where the zero-points begin
+  static constexpr int kBytes = kZeros + 2 * kBlocks * 16;
+  static constexpr int kScaleCopies = 4 * kBlocks, kCopies = kScaleCopies + 2 * kBlocks;
+
+  // Copy i of kCopies; those of zero-points only where there are some.
+  static HST_DEVICE void Copy(std::byte* to, const IntegerLinear& p, int first_block, int i, int k, bool zero) {
+    const bool scale = i < kScaleCopies;
+    const int j = scale ? i / 2 : i - kScaleCopies, step = j / kBlocks, block = j % kBlocks;
+    const int at = k + step * kStep, group = at >> p.group_shift;
+    const bool live = at < p.k && first_block + block < p.blocks && (scale ? p.half_scale : zero);
+    const std::byte* from = p.w + (first_block + block) * p.block_bytes;
+    if (scale) CopyToShared(to + i * 16, from + p.code_bytes + group * 32 + i % 2 * 16, live);
+    else CopyToShared(to + kZeros + j * 16, from + p.zero_offset + group * 16, live);
+  }
+  // Of rows 4 quad to 4 quad + 3 of a block.
+  static HST_DEVICE void Scales(const std::byte* from, int step, int block, int quad, float (&sw)[4]) {
+    const uint2 v = *reinterpret_cast<const uint2*>(from + (step * kBlocks + block) * 32 + quad * 8);
+    sw[0] = WidenHalf(v.x & 0xffffu), sw[1] = WidenHalf(v.x >> 16);
+    sw[2] = WidenHalf(v.y & 0xffffu), sw[3] = WidenHalf(v.y >> 16);
+  }
+  static HST_DEVICE uint32_t Zeros(const std::byte* from, int step, int block, int quad) {
+    return *reinterpret_cast<const uint32_t*>(from + kZeros + (step * kBlocks + block) * 16 + quad * 4);
+  }
+};
+
+// A scale per channel: of rows 4 quad to 4 quad + 3 of a block, if it exists.
+HST_DEVICE void LoadChannelScales(const IntegerLinear& p, int block, int quad, float (&sw)[4]) {
+  float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+  if (block < p.blocks) v = *reinterpret_cast<const float4*>(p.w + block * p.block_bytes + p.code_bytes + quad * 16);
+  sw[0] = v.x, sw[1] = v.y, sw[2] = v.z, sw[3] = v.w;
+}
+
+}  // namespace hasten::cuda
