@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "runtime/kernels/attention/contract.h"
+#include "runtime/kernels/simd_scalar.h"
 
 namespace hasten {
 
@@ -28,9 +29,9 @@ struct KvLayout {
   int64_t page_bytes = 0;
 };
 
-static inline int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+HST_MATH int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-static inline int64_t KvElementBytes(KvType kv) {
+HST_MATH int64_t KvElementBytes(KvType kv) {
   switch (kv) {
     case KvType::kI8: return 1;
     case KvType::kF16: return 2;
@@ -39,7 +40,7 @@ static inline int64_t KvElementBytes(KvType kv) {
   return 0;
 }
 
-static inline KvLayout LayoutOf(const AttentionShape& s) {
+HST_MATH KvLayout LayoutOf(const AttentionShape& s) {
   KvLayout l;
   const int64_t element = KvElementBytes(s.kv);
   l.v_cols = RoundUp(s.v_head_dim, 16);
@@ -60,16 +61,16 @@ struct PageHead {
   T* scales;  // INT8 only: keys', then values'
 };
 template <class T>
-static inline PageHead<T> HeadOf(const KvLayout& l, T* page, int64_t kv_head) {
+HST_MATH PageHead<T> HeadOf(const KvLayout& l, T* page, int64_t kv_head) {
   return {page + l.k_begin + kv_head * l.k_bytes, page + l.v_begin + kv_head * l.v_bytes, page + kv_head * l.scale_bytes};
 }
 
 // Where element d of token `slot` stands, in elements.
-static inline int64_t KeyIndexI8(int64_t d, int64_t slot) { return (d / 4 * kKvPageTokens + slot) * 4 + d % 4; }
-static inline int64_t ValueIndexI8(const KvLayout& l, int64_t d, int64_t slot) {
+HST_MATH int64_t KeyIndexI8(int64_t d, int64_t slot) { return (d / 4 * kKvPageTokens + slot) * 4 + d % 4; }
+HST_MATH int64_t ValueIndexI8(const KvLayout& l, int64_t d, int64_t slot) {
   return (slot / 4 * l.v_cols + d) * 4 + slot % 4;
 }
-static inline int64_t KeyIndex(int64_t d, int64_t slot) { return d * kKvPageTokens + slot; }
-static inline int64_t ValueIndex(const KvLayout& l, int64_t d, int64_t slot) { return slot * l.v_cols + d; }
+HST_MATH int64_t KeyIndex(int64_t d, int64_t slot) { return d * kKvPageTokens + slot; }
+HST_MATH int64_t ValueIndex(const KvLayout& l, int64_t d, int64_t slot) { return slot * l.v_cols + d; }
 
 }  // namespace hasten
