@@ -20,13 +20,18 @@ HST_MATH int32_t NearestInt(float x) {
   return static_cast<int32_t>(Bits(x + 12582912.0f) - Bits(12582912.0f));
 }
 
+// The scale of a row whose largest |x| has these bits.
+HST_MATH float ScaleOfMost(uint32_t absmax) {
+  return absmax < kTinyBits ? 0.0f : FromBits<float>(absmax) / 127.0f;
+}
+
 HST_MATH float ScaleOf(const float* x, int64_t n) {
   uint32_t absmax = 0;
   for (int64_t i = 0; i < n; ++i) {
     const uint32_t a = Bits(x[i]) & 0x7fffffffu;
     absmax = a > absmax ? a : absmax;
   }
-  return absmax < kTinyBits ? 0.0f : FromBits<float>(absmax) / 127.0f;
+  return ScaleOfMost(absmax);
 }
 
 HST_MATH int32_t QuantizeToI8(float x, float scale) {

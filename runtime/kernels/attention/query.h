@@ -3,8 +3,8 @@
 #pragma once
 
 #include "runtime/kernels/attention/page.h"
+#include "runtime/kernels/attention/score.h"
 #include "runtime/kernels/attention/tile.h"
-#include "runtime/kernels/math.h"
 
 namespace hasten {
 namespace {
@@ -22,13 +22,7 @@ struct Query {
     return HeadOf<const std::byte>(l, sequence.pages[key / kKvPageTokens], kv_head);
   }
   bool Shaped() const { return s.softcap != 0 || s.slopes; }
-  // Soft cap and ALiBi.
-  float ShapeScore(float score, int64_t key) const {
-    if (s.softcap != 0) score = s.softcap * Tanh(score / s.softcap);
-    if (!s.slopes) return score;
-    const int64_t distance = key > position ? key - position : position - key;
-    return Fma(-slope, static_cast<float>(distance), score);
-  }
+  float ShapeScore(float score, int64_t key) const { return ShapedScore(s, slope, score, position, key); }
 };
 
 // Halves 16 lanes as a tree.

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "runtime/kernels/attention/contract.h"
+#include "runtime/kernels/simd_scalar.h"
 
 namespace hasten {
 namespace {  // private to each file: instruction sets must not share code
@@ -35,15 +36,17 @@ inline int64_t MostTileRows(const AttentionShape& s) {
   return one > kTileRows ? one : kTileRows;
 }
 
-// The keys that the query at `position` sees: [begin, end).
+// The keys that the query at `position` sees, of a sequence of so many: [begin, end).
 struct KeyRange {
   int64_t begin, end;
 };
-inline KeyRange VisibleKeys(const AttentionShape& s, const SequenceView& q, int64_t position) {
+HST_HOST_DEVICE inline KeyRange VisibleKeys(const AttentionShape& s, int64_t keys, int64_t position) {
   const int64_t begin = s.window > 0 && position >= s.window ? position - s.window + 1 : 0;
-  const int64_t all = q.past + q.rows;
   if (s.causal) return {begin, position + 1};
-  return {begin, s.ahead > 0 && s.ahead < all - position ? position + s.ahead : all};
+  return {begin, s.ahead > 0 && s.ahead < keys - position ? position + s.ahead : keys};
+}
+inline KeyRange VisibleKeys(const AttentionShape& s, const SequenceView& q, int64_t position) {
+  return VisibleKeys(s, q.past + q.rows, position);
 }
 
 struct AttentionTile {
