@@ -146,7 +146,7 @@ Status DeviceStep::RunMeasured(const Step& step, std::span<InstructionProfile> p
 }
 
 Status DeviceStep::Run(const Rows& rows, const RopeTables& rope, std::span<InstructionProfile> profile) {
-  PlanTiles(sequences_, kPagedTileRows, tiles_);
+  cuda::PlanTiles(sequences_, cuda::kPagedTileRows, tiles_);
   const Layout layout = LayoutOf(rows);
   HST_RETURN_IF_ERROR(Stage(rows, layout));
   const Step step = StepOf(rows, layout, rope);

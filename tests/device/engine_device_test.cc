@@ -161,7 +161,8 @@ TEST_F(EngineOnDevice, WhatDoesNotFitIsRefusedBeforeAnythingRuns) {
   EXPECT_THAT(s.message(), ::testing::HasSubstr("KV cache is full"));
   EXPECT_EQ(*there->SequenceLength(id), 0);
   EXPECT_EQ(Context::Create(there_, {.kv_tokens = int64_t{1} << 31}).status().code(), Code::kResource);
-  EXPECT_EQ(Context::Create(here_, {.stream = &item}).status().code(), Code::kUsage);
+  int stream = 0;
+  EXPECT_EQ(Context::Create(here_, {.stream = &stream}).status().code(), Code::kUsage);
 }
 
 }  // namespace

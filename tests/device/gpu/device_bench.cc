@@ -123,7 +123,7 @@ Json Attention(Bench& b, int64_t sequences, int64_t rows, int64_t past) {
     owner.insert(owner.end(), static_cast<size_t>(rows), static_cast<int32_t>(s));
   }
   std::vector<PagedTile> tiles;
-  PlanTiles(views, kPagedTileRows, tiles);
+  cuda::PlanTiles(views, cuda::kPagedTileRows, tiles);
   std::vector<DeviceMemory> kept;
   const auto put = [&](const auto& v) {
     kept.push_back(b.Take(v.size() * sizeof(v[0])));
