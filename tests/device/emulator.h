@@ -20,6 +20,7 @@
 #define __launch_bounds__(...)
 #define __grid_constant__
 #define HST_DEVICE_UNROLL
+#define HST_DEVICE_ROLLED
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;

@@ -7,12 +7,14 @@
 // HST_SHARED(T, name, count): an array in shared memory, at a function's top level.
 // HST_DYNAMIC_SHARED(name): the launch's own, std::byte, 16-byte aligned.
 // Loops over registers are unrolled by HST_DEVICE_UNROLL: an array that is indexed by a
-// value not known to the compiler moves to local memory.
+// value not known to the compiler moves to local memory. HST_DEVICE_ROLLED: not at all,
+// where what iterations need at once would not fit the registers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/base/half.h"
 #include "runtime/kernels/cuda/fragments.h"
 #include "runtime/kernels/simd_scalar.h"
 
@@ -20,6 +22,7 @@
 #define HST_SHARED(T, name, count) __shared__ T name[count]
 #define HST_DYNAMIC_SHARED(name) extern __shared__ __align__(16) std::byte name[]
 #define HST_DEVICE_UNROLL _Pragma("unroll")
+#define HST_DEVICE_ROLLED _Pragma("unroll 1")
 #elif !defined(HST_EMULATED)
 #error "device code is compiled by nvcc, or for the emulator of tests/device"
 #endif
@@ -141,6 +144,26 @@ HST_DEVICE float SumOf16(float lane) {
   HST_DEVICE_UNROLL
   for (int half = 8; half >= 1; half /= 2) lane = lane + __shfl_down_sync(kFullMask, lane, half, 16);
   return lane;
+}
+
+// The value of an fp16 number, exactly.
+HST_DEVICE float HalfAsFloat(uint16_t h) {
+#if defined(__CUDA_ARCH__)
+  float f;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h));
+  return f;
+#else
+  return HalfToFloat(h);
+#endif
+}
+
+// x; what is computed of it is computed where it is needed, and not kept in registers
+// from before a loop on.
+HST_DEVICE int NotBefore(int x) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
 }
 
 }  // namespace hasten::cuda
