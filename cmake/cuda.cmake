@@ -30,9 +30,8 @@ function(hasten_cuda_options target)
     list(APPEND codes "-gencode=arch=compute_${number},code=${code}")
   endforeach()
   string(REPLACE ";" " " names "${HASTEN_CUDA_ARCHITECTURES}")
-  set_target_properties(${target} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_EXTENSIONS OFF
-    CUDA_ARCHITECTURES OFF HASTEN_KIND runtime CUDA_VISIBILITY_PRESET hidden)
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${codes} -O3 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true
+  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES OFF CUDA_STANDARD_REQUIRED OFF HASTEN_KIND runtime CUDA_VISIBILITY_PRESET hidden)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${codes} -std=c++20 -O3 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true
     --expt-relaxed-constexpr -Werror=all-warnings -Xptxas=-warn-spills>)
   target_include_directories(${target} PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_compile_definitions(${target} PRIVATE "HASTEN_CUDA_ARCHITECTURES=\"${names}\"")

@@ -60,7 +60,7 @@ struct PagedStep {
   const int32_t* row_sequence = nullptr;   // [rows]: which sequence each token row belongs to
   const int32_t* blocks = nullptr;
   const PagedTile* tiles = nullptr;
-  int64_t rows = 0, tile_count = 0;
+  int64_t rows = 0, tile_count = 0;         // no tile has more than rows - tile_count + 1 rows
   int64_t most_keys = 0;    // no sequence has more, its new tokens included
 };
 // One layer's cache on a device: its page of block b begins at base + b * block_bytes.

@@ -41,7 +41,8 @@ AttentionCut CutOf(const AttentionArgs& a, const DeviceQueue& q, int64_t most_pa
   cut.chunks = static_cast<int>(Up(most_pairs, pairs));
   const int64_t blocks = a.paged.tile_count * a.shape.kv_heads * cut.chunks, splits = MostSplits(a);
   const int64_t bytes = blocks * splits * cut.pairs * PairBytes(a.shape);
-  if (splits < 2 || blocks >= kFewBlocks * q.processors || bytes > kMostShared || static_cast<uint64_t>(bytes) > q.scratch_bytes) return cut;
+  const bool fits = bytes <= kMostShared && static_cast<uint64_t>(bytes) <= q.scratch_bytes;
+  if (splits < 2 || blocks >= kFewBlocks * q.processors || !fits) return cut;
   cut.splits = static_cast<int>(splits);
   cut.groups = static_cast<int>(std::min(splits, Up(kManyBlocks * q.processors, blocks)));
   cut.record = RecordFloats(RoundUp(a.shape.v_head_dim, 16));
@@ -58,11 +59,13 @@ template <bool kFloat>
 void Combine(const AttentionArgs& a, const AttentionCut& cut, const dim3& grid, DeviceQueue& q) {
   if (!cut.sums) return;
   const auto threads = static_cast<unsigned>(Up(cut.record - 16, kWarp) * kWarp);
-  Launch(q, "attention_combine_cuda", {dim3(grid.x, grid.y, static_cast<unsigned>(cut.pairs)), threads}, CombineKernel<kFloat>, a, cut);
+  const dim3 pairs(grid.x, grid.y, static_cast<unsigned>(cut.pairs));
+  Launch(q, "attention_combine_cuda", {pairs, threads}, CombineKernel<kFloat>, a, cut);
 }
 
 dim3 GridOf(const AttentionArgs& a, const AttentionCut& cut) {
-  return dim3(static_cast<unsigned>(a.paged.tile_count), static_cast<unsigned>(a.shape.kv_heads * cut.chunks), static_cast<unsigned>(cut.groups));
+  return dim3(static_cast<unsigned>(a.paged.tile_count), static_cast<unsigned>(a.shape.kv_heads * cut.chunks),
+              static_cast<unsigned>(cut.groups));
 }
 
 // Bytes of shared memory that a block may have (CUDA C++ Programming Guide, "Technical
@@ -77,7 +80,7 @@ template <int kTiles, int kParts, int kColumns, int kPages, int kBlocks>
 bool LaunchI8(const AttentionArgs& a, int64_t most_pairs, DeviceQueue& q) {
   using Block = I8Block<kTiles, kParts, kColumns, kPages>;
   const AttentionCut cut = CutOf(a, q, most_pairs, Block::kPairs);
-  const I8Shared at = I8SharedOf(static_cast<int>(a.shape.head_dim), static_cast<int>(a.shape.v_head_dim), Block::kPairs, kPages, !cut.sums);
+  const I8Shared at = I8SharedOf(a.shape, Block::kPairs, kPages, !cut.sums);
   if (a.shape.v_head_dim > 32 * kParts * kColumns || at.bytes > MostSharedMemory(q.arch)) return false;
   Launch(q, "attention_i8_cuda", {GridOf(a, cut), Block::kThreads, static_cast<size_t>(at.bytes)},
          I8Kernel<kTiles, kParts, kColumns, kPages, kBlocks>, a, cut);
@@ -90,9 +93,11 @@ bool LaunchI8(const AttentionArgs& a, int64_t most_pairs, DeviceQueue& q) {
 void RunI8(const AttentionArgs& a, DeviceQueue& q) {
   if (a.paged.tile_count <= 0) return;
   const int64_t most = MostRows(a) * (a.shape.heads / a.shape.kv_heads);
-  if (most > 16 && (LaunchI8<4, 2, 1, 2, 2>(a, most, q) || LaunchI8<4, 2, 2, 2, 2>(a, most, q) || LaunchI8<4, 2, 4, 2, 1>(a, most, q) ||
-                    LaunchI8<2, 4, 1, 2, 2>(a, most, q) || LaunchI8<2, 4, 2, 2, 1>(a, most, q)))
-    return;
+  const auto many = [&] {
+    return LaunchI8<4, 2, 1, 2, 2>(a, most, q) || LaunchI8<4, 2, 2, 2, 2>(a, most, q) || LaunchI8<4, 2, 4, 2, 1>(a, most, q) ||
+           LaunchI8<2, 4, 1, 2, 2>(a, most, q) || LaunchI8<2, 4, 2, 2, 1>(a, most, q);
+  };
+  if (most > 16 && many()) return;
   if (!LaunchI8<1, 4, 1, 3, 4>(a, most, q) && !LaunchI8<1, 4, 2, 3, 2>(a, most, q)) LaunchI8<1, 4, 2, 2, 2>(a, most, q);
 }
 

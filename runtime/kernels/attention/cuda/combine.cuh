@@ -54,12 +54,14 @@ __global__ void __launch_bounds__(288) CombineKernel(AttentionArgs a, AttentionC
   if (pair >= c.pairs) return;   // of all threads alike
   const int v_cols = cut.record - 32;
   const KeyRange visible = c.Visible(a.shape, pair);
-  const int first = static_cast<int>(visible.begin / kSplitKeys), splits = static_cast<int>((visible.end + kSplitKeys - 1) / kSplitKeys) - first;
+  const int first = static_cast<int>(visible.begin / kSplitKeys);
+  const int splits = static_cast<int>((visible.end + kSplitKeys - 1) / kSplitKeys) - first;
   const float* record = RecordOf(c, cut, first, pair);
   const int64_t stride = int64_t{cut.pairs} * cut.record;
   float sum = 0.0f;
   if (index < v_cols + (kFloat ? 1 : 16)) {
-    sum = kFloat ? CombineSplits(record, stride, splits, index, v_cols + 16) : JoinSplits(record, stride, splits, index, v_cols + 16);
+    sum = kFloat ? CombineSplits(record, stride, splits, index, v_cols + 16)
+                 : JoinSplits(record, stride, splits, index, v_cols + 16);
   }
   LetNextStart();
   const float tree = kFloat ? sum : SumOf16(sum);

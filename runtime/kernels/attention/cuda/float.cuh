@@ -48,7 +48,8 @@ struct FloatBlock {
   }
 
   // Scores of the split's keys [begin, end), at s[key - split].
-  static HST_DEVICE void Scores(const AttentionArgs& a, const Chunk& c, const KvLayout& l, int split, int begin, int end, const float* q, float* s) {
+  static HST_DEVICE void Scores(const AttentionArgs& a, const Chunk& c, const KvLayout& l, int split, int begin, int end, const float* q,
+                                float* s) {
     const int dim = static_cast<int>(a.shape.head_dim);
     for (int key = split + static_cast<int>(threadIdx.x); key < end; key += kThreads) {
       if (key < begin) continue;
@@ -71,7 +72,8 @@ struct FloatBlock {
       HST_DEVICE_UNROLL
       for (int n = 0; n < kFloatPairs; ++n) {
         const float slope = a.shape.slopes && n < c.pairs ? a.shape.slopes[c.Head(n)] : 0.0f;
-        s[(key - split) * kFloatPairs + n] = ShapedScore(a.shape, slope, dot[n] * a.shape.scale, n < c.pairs ? c.Position(n) : 0, key);
+        const int position = n < c.pairs ? c.Position(n) : 0;
+        s[(key - split) * kFloatPairs + n] = ShapedScore(a.shape, slope, dot[n] * a.shape.scale, position, key);
       }
     }
   }
@@ -137,8 +139,8 @@ struct FloatBlock {
     }
   }
 
-  static HST_DEVICE void Values(const AttentionArgs& a, const Chunk& c, const KvLayout& l, int split, int begin, int end, const float* s,
-                                const FloatPairs& p, float (&acc)[kFloatPairs]) {
+  static HST_DEVICE void Values(const AttentionArgs& a, const Chunk& c, const KvLayout& l, int split, int begin, int end,
+                                const float* s, const FloatPairs& p, float (&acc)[kFloatPairs]) {
     constexpr int kPage = static_cast<int>(kKvPageTokens);
     for (int key = begin; key < end; key = (key / kPage + 1) * kPage) {
       const int page_end = (key / kPage + 1) * kPage, stop = page_end < end ? page_end : end;
@@ -151,8 +153,8 @@ struct FloatBlock {
   }
 
   // The split's values to those of the splits before it, or to the records.
-  static HST_DEVICE void Join(const AttentionCut& cut, const Chunk& c, int split, const FloatPairs& p, const float (&acc)[kFloatPairs],
-                              float (&sum)[kFloatPairs]) {
+  static HST_DEVICE void Join(const AttentionCut& cut, const Chunk& c, int split, const FloatPairs& p,
+                              const float (&acc)[kFloatPairs], float (&sum)[kFloatPairs]) {
     HST_DEVICE_UNROLL
     for (int n = 0; n < kFloatPairs; ++n) {
       if (n >= c.pairs || p.begin[n] >= split + kFloatSplit || p.end[n] <= split) continue;
@@ -172,7 +174,8 @@ struct FloatBlock {
     __syncthreads();
     float sum[kFloatPairs] = {};
     for (int split = keys.begin / kFloatSplit * kFloatSplit; split < keys.end; split += kFloatSplit) {
-      const int begin = keys.begin > split ? keys.begin : split, end = keys.end < split + kFloatSplit ? keys.end : split + kFloatSplit;
+      const int begin = keys.begin > split ? keys.begin : split;
+      const int end = keys.end < split + kFloatSplit ? keys.end : split + kFloatSplit;
       Scores(a, c, l, split, begin, end, q, s);
       __syncthreads();
       Softmax(cut, c, split, s, p);
@@ -192,7 +195,9 @@ struct FloatBlock {
   }
 };
 
-HST_HOST_DEVICE constexpr size_t FloatSharedBytes(int64_t head_dim) { return static_cast<size_t>(kFloatSplit + head_dim) * kFloatPairs * 4; }
+constexpr size_t FloatSharedBytes(int64_t head_dim) {
+  return static_cast<size_t>(kFloatSplit + head_dim) * kFloatPairs * sizeof(float);
+}
 
 template <class T, int kThreads>
 __global__ void __launch_bounds__(kThreads, 512 / kThreads) FloatKernel(AttentionArgs a, AttentionCut cut) {

@@ -9,94 +9,28 @@
 // pair: its lanes are the definition's 16.
 #pragma once
 
-#include "runtime/kernels/attention/cuda/chunk.cuh"
-#include "runtime/kernels/attention/i8_numerics.h"
-#include "runtime/kernels/attention/score.h"
+#include "runtime/kernels/attention/cuda/i8_softmax.cuh"
 
 namespace hasten::cuda {
 
 inline constexpr int kI8MostDim = 256;
-inline constexpr int kYStride = 68;      // floats: the scores' stores and loads meet no bank twice
-inline constexpr int kUStride = 96;      // bytes, likewise
-inline constexpr int kPairWords = 12 + 2 * 16;   // of I8Pairs
-
-// Where things are in shared memory.
-struct I8Shared {
-  int k_rows;         // words (4 dimensions) of a key, up to a multiple of 8
-  int v_stride;       // bytes of 4 keys' values, columns up to a multiple of 32
-  int v, scales;      // of a page, whose keys come first
-  int page;           // bytes
-  int q_stride;       // bytes of a pair's query
-  int sum_stride;     // floats of a pair's values
-  int y, u, pages, q, sums;   // behind what I8Pairs has
-  int bytes;
-};
-HST_HOST_DEVICE constexpr I8Shared I8SharedOf(int head_dim, int v_head_dim, int pairs, int pages, bool sums) {
-  I8Shared s{};
-  s.k_rows = (head_dim + 31) / 32 * 8;
-  const int v_cols = (v_head_dim + 15) / 16 * 16;
-  s.v_stride = (v_cols + 31) / 32 * 128;
-  s.v = s.k_rows * 256;
-  s.scales = s.v + 16 * s.v_stride;
-  s.page = s.scales + 512;
-  s.q_stride = (s.k_rows / 8 | 1) * 32;
-  s.sum_stride = v_cols + 4;
-  // Those whose place is known to the compiler come first.
-  s.y = pairs * kPairWords * 4;
-  s.u = s.y + pairs * kYStride * 4;
-  s.pages = s.u + pairs * kUStride;
-  s.q = s.pages + s.page * pages;
-  s.sums = s.q + pairs * s.q_stride;
-  s.bytes = s.sums + (sums ? pairs * s.sum_stride * 4 : 0);
-  return s;
-}
-
-// What a pair has beside its row of the arrays above.
-struct I8Pairs {
-  int *begin, *end;          // the keys that it sees
-  int* offset;               // makes up for the keys' 128
-  float *scale, *slope;      // c of the definition; the head's slope
-  float *old, *down;         // of a block: values = fma(u . v, down, values * old)
-  float *split_old, *split_fresh;   // of a split
-  float* inverse;
-  float *m, *total_m;               // the references of the split and of those before it
-  float *lanes, *total_lanes;       // and their 16 lanes a pair
-};
-HST_DEVICE I8Pairs I8PairsAt(std::byte* at, int pairs) {
-  int* i = reinterpret_cast<int*>(at);
-  float* f = reinterpret_cast<float*>(at);
-  return {i, i + pairs, i + 2 * pairs, f + 3 * pairs, f + 4 * pairs, f + 5 * pairs, f + 6 * pairs, f + 7 * pairs, f + 8 * pairs, f + 9 * pairs,
-          f + 10 * pairs, f + 11 * pairs, f + 12 * pairs, f + 28 * pairs};
-}
-
-// The 16-byte pieces of a row are exchanged by its number, so that the four rows that a
-// quarter of a warp reads lie in different banks.
-HST_DEVICE int Exchanged(int piece, int row) { return piece ^ (row >> 1 & 3) << 1; }
 
 // kTiles: tensor-core tiles of 16 pairs; kParts: warps that share a tile's columns;
 // kColumns: runs of 32 columns that each of them has; kPages: pages in shared memory.
 template <int kTiles, int kParts, int kColumns, int kPages>
-struct I8Block {
-  static constexpr int kPairs = 16 * kTiles;
-  static constexpr int kWarps = kTiles * kParts;
-  static constexpr int kThreads = kWarp * kWarps;
-  static constexpr int kRounds = kPairs / (2 * kWarps);      // of half warps over pairs
+struct I8Block : I8Threads<kTiles, kParts> {
+  using Threads = I8Threads<kTiles, kParts>;
+  using Softmax = I8Softmax<kTiles, kParts>;
+  using Threads::kPairs, Threads::kWarps, Threads::kThreads, Threads::kRounds, Threads::Warp, Threads::Lane, Threads::PairOf;
   static constexpr int kStripTiles = 4 * kTiles / kWarps;    // 8 pairs each, that a warp scores against half of the keys
 
   // The split's values of 2 pairs in 8 columns.
   using Values = float[kColumns][16];
 
-  static HST_DEVICE int Warp() { return static_cast<int>(threadIdx.x) / kWarp; }
-  static HST_DEVICE int Lane() { return static_cast<int>(threadIdx.x) % kWarp; }
-  // The pair of this half warp: those of a warp are 4 apart for the banks' sake.
-  static HST_DEVICE int PairOf(int round) {
-    const int unit = Warp() + kWarps * round;
-    return unit / 4 * 8 + unit % 4 + Lane() / 16 * 4;
-  }
-
   static HST_DEVICE void Fetch(const AttentionArgs& a, const Chunk& c, const I8Shared& at, int key, std::byte* to) {
     const PageHead<const std::byte> page = HeadOf(LayoutOf(a.shape), PageOf(a, c, key), c.kv_head);
-    const int k_pieces = static_cast<int>(a.shape.head_dim + 3) / 4 * 16, v_pieces = static_cast<int>(a.shape.v_head_dim + 15) / 16 * 4;
+    const int k_pieces = static_cast<int>(a.shape.head_dim + 3) / 4 * 16;
+    const int v_pieces = static_cast<int>(a.shape.v_head_dim + 15) / 16 * 4;
     HST_DEVICE_ROLLED   // copies need no registers while they are on the way, their addresses would
     for (int i = threadIdx.x; i < k_pieces; i += kThreads)
       CopyToShared(to + i / 16 * 256 + Exchanged(i % 16, i / 16) * 16, page.k + i * 16, true);
@@ -152,7 +86,8 @@ struct I8Block {
   }
 
   // y of the page's keys: a warp takes half of them and kStripTiles of 8 pairs.
-  static HST_DEVICE void Scores(const I8Shared& at, const std::byte* page, const std::byte* q8, float* y, const I8Pairs& p, int pairs) {
+  static HST_DEVICE void Scores(const I8Shared& at, const std::byte* page, const std::byte* q8, float* y, const I8Pairs& p,
+                                int pairs) {
     const int half = Warp() % 2, first = Warp() / 2 * kStripTiles * 8, g = Lane() / 4, t = Lane() % 4;
     if (first >= pairs) return;
     int32_t dots[2][kStripTiles][4] = {};
@@ -182,111 +117,13 @@ struct I8Block {
       }
   }
 
-  // From scores to integer weights, the lanes and the references; `key` is the page's
-  // first. Two pairs of a half warp at a time: more would not fit the registers.
-  static HST_DEVICE void Weigh(const AttentionArgs& a, const Chunk& c, const std::byte* scales, int key, float* y, std::byte* u, const I8Pairs& p) {
-    const bool shaped = a.shape.softcap != 0 || a.shape.slopes;
-    const float* v_scale = reinterpret_cast<const float*>(scales) + kKvPageTokens;
-    HST_DEVICE_ROLLED
-    for (int round = 0; round < kRounds; round += 2) {
-      if (PairOf(round) - Lane() / 16 * 4 >= c.pairs) break;   // of the warp's lanes alike
-      if (shaped) {
-        HST_DEVICE_ROLLED
-        for (int i = 0; i < 8; ++i) Shape(a, c, key, Lane() % 16 + i / 2 * 16, PairOf(round + i % 2), y, p);
-      }
-      HST_DEVICE_UNROLL
-      for (int r = 0; r < 2; ++r) WeighPair(PairOf(round + r), key, shaped, v_scale, y, u, p);
-    }
-  }
-
-  // Makes of y what ref_i8.h says of soft caps and slopes.
-  static HST_DEVICE void Shape(const AttentionArgs& a, const Chunk& c, int key, int at, int pair, float* y, const I8Pairs& p) {
-    float& x = y[pair * kYStride + at];
-    x = ShapedScore(a.shape, p.slope[pair], x * p.scale[pair], c.Position(pair), key + at);
-  }
-
-  static HST_DEVICE void WeighPair(int pair, int key, bool shaped, const float* v_scale, const float* y, std::byte* u, const I8Pairs& p) {
-    const int j = Lane() % 16, lo = p.begin[pair] - key, hi = p.end[pair] - key;
-    const bool any = lo < kBlockKeys && hi > 0 && hi > lo;
-    const float factor = shaped ? kLog2E : p.scale[pair] * kLog2E;
-    float x[4], top = -kInf;
-    HST_DEVICE_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const int at = j + 16 * i;
-      x[i] = y[pair * kYStride + at];
-      top = at >= lo && at < hi ? Max(x[i], top) : top;
-    }
-    HST_DEVICE_UNROLL
-    for (int i = 8; i >= 1; i /= 2) top = Max(__shfl_xor_sync(kFullMask, top, i), top);
-    const float e = BlockReference(top, factor);
-    float w[4], lane = 0.0f;
-    uint32_t most = 0;
-    HST_DEVICE_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const int at = j + 16 * i;
-      const bool seen = at >= lo && at < hi;
-      const float prob = seen ? Exp2Coarse(Fma(x[i], factor, -e)) : 0.0f;
-      w[i] = seen ? prob * v_scale[at] : 0.0f;
-      lane = i == 0 ? prob : lane + prob;
-      most = Bits(w[i]) > most ? Bits(w[i]) : most;
-    }
-    HST_DEVICE_UNROLL
-    for (int i = 8; i >= 1; i /= 2) {
-      const uint32_t other = __shfl_xor_sync(kFullMask, most, i);
-      most = other > most ? other : most;
-    }
-    const WeightScale<float> weights = ScaleOfWeights(FromBits<float>(most));
-    HST_DEVICE_UNROLL
-    for (int i = 0; i < 4; ++i) u[pair * kUStride + j + 16 * i] = static_cast<std::byte>(NearestInt(w[i] * weights.up) & 255);
-    const float m = p.m[pair];
-    const Joined<float> joined = Join(m, e);
-    float& lanes = p.lanes[pair * 16 + j];
-    if (any) lanes = Fma(lane, joined.fresh, lanes * joined.old);
-    __syncwarp();   // all lanes have read the reference
-    if (j != 0) return;
-    p.m[pair] = any ? joined.reference : m;
-    p.old[pair] = any ? joined.old : 1.0f, p.down[pair] = any ? weights.down * joined.fresh : 0.0f;
-  }
-
-  // The split from `split` on is over: its lanes go to the totals, or to the records.
-  static HST_DEVICE void EndSplit(const AttentionCut& cut, const Chunk& c, int split, bool first, const I8Pairs& p) {
-    const int j = Lane() % 16;
-    HST_DEVICE_ROLLED
-    for (int round = 0; round < kRounds; ++round) {
-      const int pair = PairOf(round);
-      const float m = p.m[pair], lane = p.lanes[pair * 16 + j];
-      if (cut.sums) {
-        if (pair < c.pairs) {
-          float* record = RecordOf(c, cut, split / static_cast<int>(kSplitKeys), pair) + cut.record - 32;
-          record[j] = lane;
-          if (j == 0) record[16] = m;
-        }
-        __syncwarp();
-      } else {
-        const bool any = p.begin[pair] < split + kSplitKeys && p.end[pair] > split;
-        const float total_m = first ? -kInf : p.total_m[pair], total = first ? 0.0f : p.total_lanes[pair * 16 + j];
-        const Joined<float> joined = Join(total_m, m);
-        p.total_lanes[pair * 16 + j] = any ? Fma(lane, joined.fresh, total * joined.old) : total;
-        __syncwarp();   // all lanes have read the references
-        if (j == 0) {
-          p.total_m[pair] = any ? joined.reference : total_m;
-          p.split_old[pair] = any ? joined.old : 1.0f, p.split_fresh[pair] = any ? joined.fresh : 0.0f;
-        }
-      }
-      BeginSplit(pair, p);
-    }
-  }
-  static HST_DEVICE void BeginSplit(int pair, const I8Pairs& p) {
-    p.lanes[pair * 16 + Lane() % 16] = 0.0f;
-    if (Lane() % 16 == 0) p.m[pair] = -kInf;
-  }
-
   // The columns and the pair of a thread in the values; it also has the pair 8 below.
   static HST_DEVICE int ColumnOf(int thread, int run) { return (thread / kWarp / kTiles + run * kParts) * 32; }
   static HST_DEVICE int TilePair(int thread) { return thread / kWarp % kTiles * 16 + thread % kWarp / 4; }
 
   // Takes the weighted values of the page into the split's.
-  static HST_DEVICE void AddValues(const I8Shared& at, const std::byte* page, const std::byte* u, const I8Pairs& p, int v_cols, Values& values) {
+  static HST_DEVICE void AddValues(const I8Shared& at, const std::byte* page, const std::byte* u, const I8Pairs& p, int v_cols,
+                                   Values& values) {
     const int thread = static_cast<int>(threadIdx.x), g = Lane() / 4, t = Lane() % 4, pair = TilePair(thread);
     uint32_t weights[2][4];
     HST_DEVICE_UNROLL
@@ -376,7 +213,7 @@ struct I8Block {
     const Chunk c = ChunkOfBlock(a, cut);
     const BlockKeys keys = KeysOfBlock(c, cut);
     if (keys.empty()) return;
-    const I8Shared at = I8SharedOf(static_cast<int>(a.shape.head_dim), static_cast<int>(a.shape.v_head_dim), kPairs, kPages, !cut.sums);
+    const I8Shared at = I8SharedOf(a.shape, kPairs, kPages, !cut.sums);
     const int v_cols = at.sum_stride - 4;
     float *y = reinterpret_cast<float*>(shared + at.y), *sums = reinterpret_cast<float*>(shared + at.sums);
     const I8Pairs p = I8PairsAt(shared, kPairs);
@@ -388,7 +225,7 @@ struct I8Block {
       CommitCopies();
     }
     Queries(a, c, at, shared + at.q, p);
-    for (int round = 0; round < kRounds; ++round) BeginSplit(PairOf(round), p);   // what a half warp alone touches
+    for (int round = 0; round < kRounds; ++round) Softmax::BeginSplit(PairOf(round), p);   // what a half warp alone touches
     Values values = {};
     bool first = true;   // no split is in the totals yet
     int slot = 0;
@@ -403,8 +240,8 @@ struct I8Block {
       __syncthreads();
       const bool last = key + kKeys >= keys.end || (key + kKeys) % kSplit == 0;
       const int split = key / kSplit * kSplit;
-      Weigh(a, c, page + at.scales, key, y, shared + at.u, p);
-      if (last) EndSplit(cut, c, split, first, p);
+      Softmax::Weigh(a, c, page + at.scales, key, y, shared + at.u, p);
+      if (last) Softmax::EndSplit(cut, c, split, first, p);
       __syncthreads();
       if (Warp() % kTiles * 16 < c.pairs) {
         AddValues(at, page, shared + at.u, p, v_cols, values);
