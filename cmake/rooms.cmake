@@ -5,16 +5,16 @@ find_package(Threads REQUIRED)
 add_library(hasten_options INTERFACE)
 target_compile_features(hasten_options INTERFACE cxx_std_20)
 target_include_directories(hasten_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+# Device code has flags of its own (cuda.cmake). No contraction and no reassociation: the
+# bits are part of the specification.
 target_compile_options(hasten_options INTERFACE
-  -Wall -Wextra -Werror -Wno-missing-field-initializers
-  # No contraction and no reassociation: the bits are part of the specification.
-  -ffp-contract=off -fno-fast-math)
+  "$<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-Wall;-Wextra;-Werror;-Wno-missing-field-initializers;-ffp-contract=off;-fno-fast-math>")
 # GCC's warnings from the optimizer depend on what it inlined, even on the length of
 # the path of the checkout (GCC bugs 105329 and 105651: std::string), so they are
 # shown and stop nothing; the sanitizer builds look for what they mean.
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   foreach(warning array-bounds dangling-pointer free-nonheap-object maybe-uninitialized restrict stringop-overflow stringop-overread)
-    target_compile_options(hasten_options INTERFACE -Wno-error=${warning})
+    target_compile_options(hasten_options INTERFACE $<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-Wno-error=${warning}>)
   endforeach()
 endif()
 # A target's HASTEN_KIND is runtime, compiler or program (tests, the command line):
@@ -34,7 +34,7 @@ endif()
 # Precompiled headers, a set for each kind of target; a source that has flags of its
 # own takes none. Sources include what they use all the same.
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  target_compile_options(hasten_options INTERFACE -fpch-preprocess)  # lets ccache see what a header was
+  target_compile_options(hasten_options INTERFACE $<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-fpch-preprocess>)  # lets ccache see what a header was
 endif()
 set(HASTEN_COMMON_HEADERS <algorithm> <array> <atomic> <cmath> <cstdint> <cstring> <functional> <limits> <map> <memory>
   <mutex> <optional> <set> <span> <string> <string_view> <thread> <unordered_map> <utility> <vector>)
