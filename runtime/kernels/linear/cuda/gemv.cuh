@@ -38,7 +38,7 @@ HST_DEVICE void GemvFetch(std::byte* stage, const IntegerLinear& p, int first_bl
     C::Copy(stage + block * C::kBytes, p, p.w + (first_block + block) * p.block_bytes, i % C::kChunks, k, k < p.k && first_block + block < p.blocks);
   }
   if (lane < (C::kZero ? StageScales<2>::kCopies : StageScales<2>::kScaleCopies))
-    StageScales<2>::Copy(stage + 2 * C::kBytes, p, first_block, lane, k, C::kZero);
+    StageScales<2>::Copy(stage + 2 * C::kBytes, p, first_block, lane, k, p.k, C::kZero);
   CommitCopies();
 }
 
@@ -49,9 +49,9 @@ HST_DEVICE void GemvLoadX(std::byte* x, float* sx, int32_t* sum, const IntegerLi
   if (at < p.q_stride)
     for (int m = 0; m < p.rows; ++m)
       *reinterpret_cast<uint4*>(x + m * kXStride + lane * 16) = *reinterpret_cast<const uint4*>(p.q + m * p.q_stride + at);
-  const int runs = p.one_run ? 1 : kChunkK >> p.run_shift, first = segment * kChunkK >> p.run_shift;
-  for (int i = lane; i < p.rows * runs; i += kWarp) {
-    const int m = i / runs, r = i % runs;
+  const int log = p.one_run ? 0 : 9 - p.run_shift, first = segment * kChunkK >> p.run_shift;   // of a segment's runs
+  for (int i = lane; i < p.rows << log; i += kWarp) {
+    const int m = i >> log, r = i & ((1 << log) - 1);
     const bool live = first + r < p.g_stride;
     sx[r * kRows + m] = live ? p.sx[m * p.g_stride + first + r] : 0.0f;
     sum[r * kRows + m] = live ? p.sum[m * p.g_stride + first + r] : 0;
