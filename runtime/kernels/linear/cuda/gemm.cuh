@@ -225,12 +225,12 @@ HST_DEVICE void GemmTile(const IntegerLinear& p, std::byte* shared, const GemmSt
   }
 }
 
-// How many tiles, and in how many parts (1 << split) their segments are shared out.
+// Where sums wait, and in how many parts (1 << split) a tile's segments are shared out.
 struct GemmWork {
   float* scratch;   // the stacks of all blocks, then the parts' sums: [tile][part][kSums][thread]
   int below;        // levels of the stack in scratch
   int split;
-  int64_t parts_at;
+  int64_t parts_at;   // floats
 };
 
 template <int kBits, int kTiles, bool kRun64>
