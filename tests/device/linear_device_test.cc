@@ -26,7 +26,7 @@ void Check(Scheme scheme, const Shape& s, bool bias, Fill fill = Fill::kRandom, 
   testing::Rng rng(random());
   const auto packed = testing::RandomPacked(scheme, s.n, s.k, fill, random);
   const std::vector<std::byte> w(packed.get(), packed.get() + *PackedBytes(scheme, s.n, s.k));
-  const int64_t stride = s.k + 3, out_stride = s.n + s.m % 2 * 3;
+  const int64_t stride = s.k % 4 == 0 ? s.k : s.k + 3, out_stride = s.n + s.m % 2 * 3;
   std::vector<float> x = rng.Normals(static_cast<size_t>(s.m * stride)), b = rng.Normals(static_cast<size_t>(s.n));
   if (fill == Fill::kExtreme)
     for (float& v : x) v = rng.Below(8) ? 1.0f : -1.0f;
@@ -97,11 +97,21 @@ INSTANTIATE_TEST_SUITE_P(Schemes, LinearDevice, ::testing::ValuesIn([] {
                          });
 
 TEST(LinearDeviceEdges, EveryRowCount) {
-  for (const int64_t m : {1, 2, 3, 4, 7, 8, 9, 16, 33, 64, 130}) {
+  for (const int64_t m : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 32, 33, 64, 65, 130}) {
     Check(Scheme::kI4G64, {m, 17, 96, 64}, m % 2);
     Check(Scheme::kI8, {m, 15, 70, 64, true}, m % 2 == 0);
     Check(Scheme::kF16, {m, 17, 70, 0}, m % 2);
   }
+}
+
+// As many tiles as make them wide, with more segments than shared memory has levels, and
+// more tiles than blocks run at once.
+TEST(LinearDeviceEdges, ManyTiles) {
+  Check(Scheme::kI4G64, {129, 70, 2100, 64}, true);
+  Check(Scheme::kI5G32, {258, 130, 96, 32}, false);
+  Check(Scheme::kI6G128, {65, 130, 320, 128, true}, false);
+  Check(Scheme::kI8, {385, 190, 33, 32}, true);
+  Check(Scheme::kI4G128, {33, 870, 32, 32}, false);
 }
 
 TEST(LinearDeviceEdges, EveryColumnCount) {
@@ -113,20 +123,21 @@ TEST(LinearDeviceEdges, EveryColumnCount) {
 }
 
 TEST(LinearDeviceEdges, EveryDepth) {
-  for (const int64_t k : {1, 8, 31, 32, 33, 63, 64, 65, 127, 128, 129, 511, 512, 513, 576, 1000, 1536, 2100})
-    for (const int64_t m : {1, 11}) {
-      Check(Scheme::kI4G64, {m, 20, k, 32}, false);
-      if (m == 1 || k < 600) Check(Scheme::kI6G128, {m, 18, k, 128, m == 1}, false);
-      Check(Scheme::kF32, {m, 9, k, 0}, false);
-    }
+  for (const int64_t k : {1, 8, 31, 32, 33, 63, 64, 65, 127, 128, 129, 511, 512, 513, 576, 1000, 1536, 2100}) {
+    Check(Scheme::kI4G64, {1, 20, k, 64}, false);
+    Check(Scheme::kI6G128, {1, 18, k, 128, true}, false);
+    Check(Scheme::kI5G32, {11, 18, k, 32}, false);
+    Check(Scheme::kI8, {33, 18, k, k % 2 ? 256 : 64}, false);
+    Check(Scheme::kF32, {k % 2 ? 1 : 9, 9, k, 0}, false);
+  }
   Check(Scheme::kI4G128, {1, 16, 14336, 128}, true);    // 28 segments, more than the warps
-  Check(Scheme::kI8G64, {1, 5, 17000, 64}, true);       // 34: more than few rows have room for
+  Check(Scheme::kI4G64, {2, 5, 16500, 64, true}, false);   // 33: more than a few rows have room for, and a part than shared memory has levels
   Check(Scheme::kF32, {1, 5, 17000, 0}, true);
 }
 
 TEST(LinearDeviceEdges, OneRunOverAllOfK) {
   for (const int64_t k : {5, 600, 1537})
-    for (const int64_t m : {1, 5, 9}) Check(Scheme::kI8, {m, 20, k, k, m < 9}, true);
+    for (const int64_t m : {1, 5, 40}) Check(Scheme::kI8, {m, 20, k, k, m < 9}, true);
   Check(Scheme::kI4G128, {3, 20, 100, 128}, true);
 }
 

@@ -89,6 +89,18 @@ HST_DEVICE int32_t NearestInteger(float x) {
 #endif
 }
 
+// The same product alone: its sums begin at 0, which costs no instruction.
+HST_DEVICE void MmaS8S8First(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
+               : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(0));
+#elif defined(HST_EMULATED)
+  d[0] = d[1] = d[2] = d[3] = 0;
+  emulated::Mma(d, a, b, /*a_signed=*/true);
+#endif
+}
+
 // 16 bytes of what is read once and by this thread only: weights.
 HST_DEVICE uint4 LoadOnce(const std::byte* p) {
 #if defined(__CUDA_ARCH__)

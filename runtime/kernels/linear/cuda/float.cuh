@@ -13,7 +13,7 @@ inline constexpr int kFloatRows = 8;     // of W
 inline constexpr int kFloatCols = 8;     // of x
 inline constexpr int kFloatSegment = 512;
 
-// Four elements of a row of W, of which `from` is its byte.
+// Elements k to k + 3 of a row of W.
 template <bool kHalf>
 HST_DEVICE void LoadFour(const std::byte* row, int64_t k, float (&v)[4]) {
   if constexpr (kHalf) {
@@ -24,6 +24,16 @@ HST_DEVICE void LoadFour(const std::byte* row, int64_t k, float (&v)[4]) {
     v[0] = f.x, v[1] = f.y, v[2] = f.z, v[3] = f.w;
   }
 }
+// The first `count` of four elements of x; the others are +0. `aligned`: to 16 bytes.
+HST_DEVICE void LoadFourOfX(const float* x, int64_t count, bool aligned, float (&v)[4]) {
+  if (aligned && count >= 4) {
+    const float4 f = *reinterpret_cast<const float4*>(x);
+    v[0] = f.x, v[1] = f.y, v[2] = f.z, v[3] = f.w;
+    return;
+  }
+  HST_DEVICE_UNROLL
+  for (int j = 0; j < 4; ++j) v[j] = j < count ? x[j] : 0.0f;
+}
 
 // A segment's sums over [k, end) of one row of W by kCols rows of x; in the first of four
 // threads. `live` false: of nothing.
@@ -31,16 +41,17 @@ template <bool kHalf, int kCols>
 HST_DEVICE void FloatSegment(const std::byte* row, const float* x, int64_t x_stride, int64_t cols, bool live, int64_t k, int64_t end, int lane,
                              float (&sum)[kCols]) {
   float acc[kCols][4] = {};
-  const int at = lane % 4 * 4;
-  for (; live && k < end; k += 16) {
+  const bool aligned = reinterpret_cast<uintptr_t>(x) % 16 == 0 && x_stride % 4 == 0;
+  for (k += lane % 4 * 4, end += lane % 4 * 4; live && k < end; k += 16) {   // all four threads as often
     float w[4];
-    LoadFour<kHalf>(row, k + at, w);
+    LoadFour<kHalf>(row, k, w);
     HST_DEVICE_UNROLL
     for (int m = 0; m < kCols; ++m) {
       if (m >= cols) break;
+      float v[4];
+      LoadFourOfX(x + m * x_stride + k, end - lane % 4 * 4 - k, aligned, v);
       HST_DEVICE_UNROLL
-      for (int j = 0; j < 4; ++j)
-        acc[m][j] = Fma(k + at + j < end ? x[m * x_stride + k + at + j] : 0.0f, w[j], acc[m][j]);
+      for (int j = 0; j < 4; ++j) acc[m][j] = Fma(v[j], w[j], acc[m][j]);
     }
   }
   HST_DEVICE_UNROLL
@@ -63,7 +74,7 @@ struct FloatLinear {
 };
 
 template <bool kHalf, int kCols>
-__global__ void __launch_bounds__(kFloatWarps* kWarp) LinearFloatKernel(FloatLinear p) {
+__global__ void __launch_bounds__(kFloatWarps* kWarp, kCols == 1 ? 6 : 3) LinearFloatKernel(FloatLinear p) {
   HST_DYNAMIC_SHARED(shared);
   float* const sums = reinterpret_cast<float*>(shared);   // [segment][kCols][8 rows of W]
   const int warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;

@@ -5,7 +5,9 @@
 // products go into the segment's sums in the definition's order. Finished segments wait
 // for their halving on a stack that holds every thread's own sums: what is written most
 // often in shared memory, the levels below, seldom used, in the queue's scratch. That has
-// room for the blocks that run at once, so a block goes from tile to tile.
+// room for the blocks that run at once, so a block goes from tile to tile. Where there
+// are fewer tiles than processors, a tile's subtrees of segments are work of their own,
+// and a second kernel adds them.
 #pragma once
 
 #include "runtime/kernels/cuda/sums.cuh"
@@ -16,6 +18,7 @@ namespace hasten::cuda {
 inline constexpr int kGemmThreads = 128;
 inline constexpr int kGemmBlocks = 4;       // of 16 rows of W
 inline constexpr int kGemmSharedLevels = 2;   // at most
+inline constexpr int kGemmMostSplit = 2;      // as a power of two: parts of a tile's segments
 
 // kTiles: of 8 rows of x, of a warp.
 template <int kBits, int kTiles>
@@ -23,8 +26,8 @@ struct Gemm {
   static constexpr int kCols = 2 * 8 * kTiles;
   static constexpr int kSums = kTiles * 8;   // of a thread
   static constexpr int kLevelBytes = kGemmThreads * kSums * 4;
-  static constexpr int kPerProcessor = kTiles == 8 ? 2 : 3;   // blocks, by registers and shared memory
-  static constexpr int kStages = 3;
+  static constexpr int kPerProcessor = kTiles == 8 ? 2 : 3;   // blocks, by registers
+  static constexpr int kStages = kTiles == 8 ? 3 : 5;         // narrow tiles read most weights from memory, wide ones from L2
   static constexpr int kXAt = kGemmBlocks * Codes<kBits>::kBytes;              // [kCols][64 of K]
   static constexpr int kScalesAt = kXAt + kCols * kStageK;
   static constexpr int kSxAt = kScalesAt + StageScales<kGemmBlocks>::kBytes;   // [step][kCols]
@@ -46,39 +49,40 @@ struct GemmStack {
 HST_DEVICE int TurnedX(int row, int c) { return row * kStageK + (c ^ (row & 2)) * 16; }
 
 template <int kBits, int kTiles>
-HST_DEVICE void GemmFetchWeights(std::byte* stage, const IntegerLinear& p, int first_block, int k) {
+HST_DEVICE void GemmFetchWeights(std::byte* stage, const IntegerLinear& p, int first_block, int k, int end) {
   using C = Codes<kBits>;
   HST_DEVICE_UNROLL
   for (int i = threadIdx.x; i < kGemmBlocks * C::kChunks; i += kGemmThreads) {
     const int block = i / C::kChunks;
-    C::Copy(stage + block * C::kBytes, p, p.w + (first_block + block) * p.block_bytes, i % C::kChunks, k, k < p.k && first_block + block < p.blocks);
+    C::Copy(stage + block * C::kBytes, p, p.w + (first_block + block) * p.block_bytes, i % C::kChunks, k, k < end && first_block + block < p.blocks);
   }
   if (threadIdx.x < StageScales<kGemmBlocks>::kCopies)
-    StageScales<kGemmBlocks>::Copy(stage + Gemm<kBits, kTiles>::kScalesAt, p, first_block, threadIdx.x, k, C::kZero);
+    StageScales<kGemmBlocks>::Copy(stage + Gemm<kBits, kTiles>::kScalesAt, p, first_block, threadIdx.x, k, end, C::kZero);
 }
 
 template <int kBits, int kTiles>
-HST_DEVICE void GemmFetchX(std::byte* stage, const IntegerLinear& p, int first_row, int k) {
+HST_DEVICE void GemmFetchX(std::byte* stage, const IntegerLinear& p, int first_row, int k, int end) {
   using G = Gemm<kBits, kTiles>;
   const int thread = threadIdx.x;
   HST_DEVICE_UNROLL
   for (int i = thread; i < G::kCols * 4; i += kGemmThreads) {
     const int row = i / 4, c = i % 4;
     CopyToShared(stage + G::kXAt + TurnedX(row, c), reinterpret_cast<const std::byte*>(p.q + (first_row + row) * p.q_stride + k + c * 16),
-                 first_row + row < p.rows && k < p.k);
+                 first_row + row < p.rows && k < end);
   }
   HST_DEVICE_UNROLL
   for (int i = thread; i < G::kCols * 2; i += kGemmThreads) {
     const int row = i % G::kCols, at = k + i / G::kCols * kStep;
     Copy4ToShared(stage + G::kSxAt + i * 4, reinterpret_cast<const std::byte*>(p.sx + (first_row + row) * p.g_stride + (at >> p.run_shift)),
-                  first_row + row < p.rows && at < p.k);
+                  first_row + row < p.rows && at < end);
   }
 }
 
-// Writes a warp's 32 rows of W from `row` on by its rows of x from `col` on.
+// Writes a thread's sums of the tile at these rows of W and x.
 template <int kTiles>
-HST_DEVICE void GemmStore(const IntegerLinear& p, const float (&acc)[kTiles][2][4], int row, int col, int lane) {
-  const int g = lane / 4, t = lane % 4, n = row + g * 4;
+HST_DEVICE void GemmStore(const IntegerLinear& p, const float (&acc)[kTiles][2][4], int first_block, int first_row) {
+  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
+  const int n = first_block * 16 + warp / 2 * kPairRows + g * 4, col = first_row + warp % 2 * (8 * kTiles);
   HST_DEVICE_UNROLL
   for (int j = 0; j < kTiles; ++j)
     HST_DEVICE_UNROLL
@@ -95,38 +99,37 @@ HST_DEVICE void GemmStore(const IntegerLinear& p, const float (&acc)[kTiles][2][
     }
 }
 
-// One step's products, `stage` being where its operands are.
-template <int kBits, int kTiles>
-HST_DEVICE void GemmMultiply(const std::byte* stage, int step, int block, int cols, int lane, int32_t (&dot)[kTiles][2][4]) {
+// One step's products, of operands in `stage`; kFirst: the run begins here.
+template <int kBits, int kTiles, bool kFirst>
+HST_DEVICE void GemmMultiply(const std::byte* stage, int step, uint32_t zeros, int block, int cols, int lane, int32_t (&dot)[kTiles][2][4]) {
   using C = Codes<kBits>;
-  using G = Gemm<kBits, kTiles>;
   const int g = lane / 4, t = lane % 4;
-  const uint32_t zeros = C::kZero ? StageScales<kGemmBlocks>::Zeros(stage + G::kScalesAt, step, block, g % 4) : 0u;
   uint32_t low[4], high[4];
   C::LoadSigned(stage + block * C::kBytes, step, lane, zeros, low, high);
   HST_DEVICE_UNROLL
   for (int j = 0; j < kTiles; ++j) {
-    const uint2 q = *reinterpret_cast<const uint2*>(stage + G::kXAt + TurnedX(cols + j * 8 + g, step * 2 + t / 2) + t % 2 * 8);
+    const uint2 q = *reinterpret_cast<const uint2*>(stage + Gemm<kBits, kTiles>::kXAt + TurnedX(cols + j * 8 + g, step * 2 + t / 2) + t % 2 * 8);
     HST_DEVICE_UNROLL
-    for (int i = 0; i < 2; ++i)
-      MmaS8S8(dot[j][i], {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]}, {q.x, q.y});
+    for (int i = 0; i < 2; ++i) {
+      const uint32_t a[4] = {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]};
+      if constexpr (kFirst) MmaS8S8First(dot[j][i], a, {q.x, q.y});
+      else MmaS8S8(dot[j][i], a, {q.x, q.y});
+    }
   }
 }
 
 // Takes a finished run into the segment's sums. `sx`: the scales of x, [kTiles][8], from
 // the lane's first on; `sw`: those of the lane's four rows of W.
 template <int kTiles>
-HST_DEVICE void GemmFinishRun(const float* sx, const float (&sw)[4], int32_t (&dot)[kTiles][2][4], float (&acc)[kTiles][2][4]) {
+HST_DEVICE void GemmFinishRun(const float* sx, const float (&sw)[4], const int32_t (&dot)[kTiles][2][4], float (&acc)[kTiles][2][4]) {
   HST_DEVICE_UNROLL
   for (int j = 0; j < kTiles; ++j) {
     const float2 s = *reinterpret_cast<const float2*>(sx + j * 8);
     HST_DEVICE_UNROLL
     for (int i = 0; i < 2; ++i)
       HST_DEVICE_UNROLL
-      for (int r = 0; r < 4; ++r) {
+      for (int r = 0; r < 4; ++r)
         acc[j][i][r] = Fma(static_cast<float>(dot[j][i][r]), (r % 2 == 0 ? s.x : s.y) * sw[2 * i + r / 2], acc[j][i][r]);
-        dot[j][i][r] = 0;
-      }
   }
 }
 
@@ -149,70 +152,138 @@ HST_DEVICE void GemmFinishSegment(const GemmStack& stack, int merges, bool last,
   }
 }
 
-// One tile, a block's first or last one or not.
-template <int kBits, int kTiles>
-HST_DEVICE void GemmTile(const IntegerLinear& p, std::byte* shared, const GemmStack& stack, int first_block, int first_row, bool first, bool last) {
-  using C = Codes<kBits>;
+// Where a thread's products lie in a stage.
+struct GemmLane {
+  int block, quad, cols, lane;
+};
+
+// A stage's products and the runs that end in it. kRun64: runs are of 64, or the last
+// one shorter: a stage is one, since x is zero behind its end.
+template <int kBits, int kTiles, bool kRun64>
+HST_DEVICE void GemmStage(const IntegerLinear& p, const std::byte* stage, const GemmLane& at, int k, int end, float (&sw)[4],
+                          int32_t (&dot)[kTiles][2][4], float (&acc)[kTiles][2][4]) {
+  using G = Gemm<kBits, kTiles>;
+  const std::byte* scales = stage + G::kScalesAt;
+  const float* sx = reinterpret_cast<const float*>(stage + G::kSxAt) + at.cols + at.lane % 4 * 2;
+  const auto zeros = [&](int step) { return kBits < 8 ? StageScales<kGemmBlocks>::Zeros(scales, step, at.block, at.quad) : 0u; };
+  if constexpr (kRun64) {
+    const uint32_t z = zeros(0);
+    GemmMultiply<kBits, kTiles, true>(stage, 0, z, at.block, at.cols, at.lane, dot);
+    GemmMultiply<kBits, kTiles, false>(stage, 1, z, at.block, at.cols, at.lane, dot);
+    if (kBits < 8 || p.half_scale) StageScales<kGemmBlocks>::Scales(scales, 0, at.block, at.quad, sw);
+    GemmFinishRun<kTiles>(sx, sw, dot, acc);
+  } else {
+    HST_DEVICE_UNROLL
+    for (int step = 0; step < 2; ++step) {
+      const int from = k + step * kStep, to = from + kStep, run_mask = (1 << p.run_shift) - 1;
+      if (from >= end) break;
+      if ((from & run_mask) == 0) GemmMultiply<kBits, kTiles, true>(stage, step, zeros(step), at.block, at.cols, at.lane, dot);
+      else GemmMultiply<kBits, kTiles, false>(stage, step, zeros(step), at.block, at.cols, at.lane, dot);
+      if (to < end && (to & run_mask) != 0) continue;
+      if (kBits < 8 || p.half_scale) StageScales<kGemmBlocks>::Scales(scales, step, at.block, at.quad, sw);
+      GemmFinishRun<kTiles>(sx + step * G::kCols, sw, dot, acc);
+    }
+  }
+}
+
+// The sums of segments [first, first + count) of a tile, whose place is first_block and
+// first_row. `wait`: for the kernel before.
+template <int kBits, int kTiles, bool kRun64>
+HST_DEVICE void GemmTile(const IntegerLinear& p, std::byte* shared, const GemmStack& stack, int first_block, int first_row, HalvingLeaf segments,
+                         bool wait, float (&acc)[kTiles][2][4]) {
   using G = Gemm<kBits, kTiles>;
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, g = lane / 4;
-  const int block = warp / 2 * 2 + g / 4, cols = warp % 2 * (G::kCols / 2);
+  const GemmLane at{warp / 2 * 2 + g / 4, g % 4, warp % 2 * (G::kCols / 2), lane};
+  const int begin = segments.first * kChunkK, stop = (segments.first + segments.size) * kChunkK, end = p.k < stop ? p.k : stop;
   HST_DEVICE_UNROLL
-  for (int i = 0; i < G::kStages - 1; ++i) GemmFetchWeights<kBits, kTiles>(shared + i * G::kStageBytes, p, first_block, i * kStageK);
+  for (int i = 0; i < G::kStages - 1; ++i) GemmFetchWeights<kBits, kTiles>(shared + i * G::kStageBytes, p, first_block, begin + i * kStageK, end);
   float sw[4] = {};
-  if constexpr (!C::kZero)
-    if (!p.half_scale) LoadChannelScales(p, first_block + block, g % 4, sw);
-  if (first) WaitForPrevious();
+  if constexpr (kBits == 8)
+    if (!p.half_scale) LoadChannelScales(p, first_block + at.block, at.quad, sw);
+  if (wait) WaitForPrevious();
   HST_DEVICE_UNROLL
   for (int i = 0; i < G::kStages - 1; ++i) {   // the weights of all belong to the first group
-    GemmFetchX<kBits, kTiles>(shared + i * G::kStageBytes, p, first_row, i * kStageK);
+    GemmFetchX<kBits, kTiles>(shared + i * G::kStageBytes, p, first_row, begin + i * kStageK, end);
     CommitCopies();
   }
 
   int32_t dot[kTiles][2][4] = {};
-  float acc[kTiles][2][4] = {};
   int slot = 0, depth = 0;
-  for (int k = 0; k < p.k; k += kStageK) {
+  for (int k = begin; k < end; k += kStageK) {
     WaitCopies<G::kStages - 2>();
     __syncthreads();   // all threads' copies are there, and all have read the slot that is filled now
     const std::byte* stage = shared + slot * G::kStageBytes;
     std::byte* const into = shared + (slot == 0 ? G::kStages - 1 : slot - 1) * G::kStageBytes;
-    GemmFetchWeights<kBits, kTiles>(into, p, first_block, k + (G::kStages - 1) * kStageK);
-    GemmFetchX<kBits, kTiles>(into, p, first_row, k + (G::kStages - 1) * kStageK);
+    GemmFetchWeights<kBits, kTiles>(into, p, first_block, k + (G::kStages - 1) * kStageK, end);
+    GemmFetchX<kBits, kTiles>(into, p, first_row, k + (G::kStages - 1) * kStageK, end);
     CommitCopies();
     slot = slot + 1 == G::kStages ? 0 : slot + 1;
-    HST_DEVICE_UNROLL
-    for (int step = 0; step < 2; ++step) {
-      const int at = k + step * kStep, to = at + kStep;
-      if (at >= p.k) break;
-      GemmMultiply<kBits, kTiles>(stage, step, block, cols, lane, dot);
-      if (to < p.k && (to & ((1 << p.run_shift) - 1)) != 0) continue;
-      if (C::kZero || p.half_scale) StageScales<kGemmBlocks>::Scales(stage + G::kScalesAt, step, block, g % 4, sw);
-      GemmFinishRun<kTiles>(reinterpret_cast<const float*>(stage + G::kSxAt) + step * G::kCols + cols + lane % 4 * 2, sw, dot, acc);
-      if (!p.one_run && (to >= p.k || to % kChunkK == 0))
-        GemmFinishSegment<kTiles>(stack, HalvingMerges(at / kChunkK, p.segments), to >= p.k, depth, acc);
-    }
+    GemmStage<kBits, kTiles, kRun64>(p, stage, at, k, end, sw, dot, acc);
+    const int to = k + kStageK;
+    if (!p.one_run && (to >= end || to % kChunkK == 0))
+      GemmFinishSegment<kTiles>(stack, HalvingMerges(k / kChunkK - segments.first, segments.size), to >= end, depth, acc);
   }
-  if (last) LetNextStart();
-  GemmStore<kTiles>(p, acc, first_block * 16 + warp / 2 * kPairRows, first_row + cols, lane);
 }
 
-// `below`: levels of the stack in `scratch`.
-template <int kBits, int kTiles>
-__global__ void __launch_bounds__(kGemmThreads, Gemm<kBits, kTiles>::kPerProcessor) LinearGemmKernel(IntegerLinear p, float* scratch, int below) {
+// Where sums wait, and in how many parts (1 << split) a tile's segments are shared out.
+struct GemmWork {
+  float* scratch;   // the stacks of all blocks, then the parts' sums: [tile][part][kSums][thread]
+  int below;        // levels of the stack in scratch
+  int split;
+  int64_t parts_at;   // floats
+};
+
+template <int kBits, int kTiles, bool kRun64>
+__global__ void __launch_bounds__(kGemmThreads, Gemm<kBits, kTiles>::kPerProcessor) LinearGemmKernel(IntegerLinear p, GemmWork work) {
   using G = Gemm<kBits, kTiles>;
   HST_DYNAMIC_SHARED(shared);
-  const GemmStack stack{scratch + int64_t{blockIdx.x} * below * (G::kLevelBytes / 4) + threadIdx.x,
-                        reinterpret_cast<float*>(shared + G::kStages * G::kStageBytes) + threadIdx.x, below};
   const int across = (p.rows + G::kCols - 1) / G::kCols, tiles = across * ((p.blocks + kGemmBlocks - 1) / kGemmBlocks);
-  for (int tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
-    const bool first = tile == static_cast<int>(blockIdx.x);
+  const GemmStack stack{work.scratch + int64_t{blockIdx.x} * work.below * (G::kLevelBytes / 4) + threadIdx.x,
+                        reinterpret_cast<float*>(shared + G::kStages * G::kStageBytes) + threadIdx.x, work.below};
+  const int items = tiles << work.split, step = gridDim.x;
+  for (int item = blockIdx.x; item < items; item += step) {
+    const bool first = item < step;
     if (!first) {   // the ring is used again
       WaitCopies<0>();
       __syncthreads();
     }
-    GemmTile<kBits, kTiles>(p, shared, stack, tile / across * kGemmBlocks, tile % across * G::kCols, first,
-                            tile + static_cast<int>(gridDim.x) >= tiles);
+    const int tile = item >> work.split, part = item & ((1 << work.split) - 1);
+    const int first_block = tile / across * kGemmBlocks, first_row = tile % across * G::kCols;
+    float acc[kTiles][2][4] = {};
+    GemmTile<kBits, kTiles, kRun64>(p, shared, stack, first_block, first_row, LeafOfHalving(part, p.segments, work.split), first, acc);
+    if (item + step >= items) LetNextStart();
+    if (work.split == 0) {
+      GemmStore<kTiles>(p, acc, first_block, first_row);
+      continue;
+    }
+    float* sums = work.scratch + work.parts_at + int64_t{item} * (G::kLevelBytes / 4) + threadIdx.x;
+    HST_DEVICE_UNROLL
+    for (int e = 0; e < G::kSums; ++e) sums[e * kGemmThreads] = acc[e / 8][e / 4 % 2][e % 4];
   }
+}
+
+// Adds a tile's parts, as the halving does, and writes it.
+template <int kTiles>
+__global__ void __launch_bounds__(kGemmThreads) LinearGemmPartsKernel(IntegerLinear p, GemmWork work) {
+  constexpr int kSums = kTiles * 8;
+  WaitForPrevious();
+  const int across = (p.rows + 16 * kTiles - 1) / (16 * kTiles), tile = blockIdx.x, parts = 1 << work.split;
+  const float* sums = work.scratch + work.parts_at + int64_t{tile} * parts * (kSums * kGemmThreads) + threadIdx.x;
+  float acc[kTiles][2][4];
+  HST_DEVICE_UNROLL
+  for (int e = 0; e < kSums; ++e) {
+    float v[1 << kGemmMostSplit];
+    HST_DEVICE_UNROLL
+    for (int i = 0; i < 1 << kGemmMostSplit; ++i) v[i] = i < parts ? sums[(i * kSums + e) * kGemmThreads] : 0.0f;
+    HST_DEVICE_UNROLL
+    for (int half = 1; half < 1 << kGemmMostSplit; half *= 2)
+      HST_DEVICE_UNROLL
+      for (int i = 0; i < 1 << kGemmMostSplit; i += 2 * half)
+        if (i + half < parts) v[i] = v[i] + v[i + half];
+    acc[e / 8][e / 4 % 2][e % 4] = v[0];
+  }
+  LetNextStart();
+  GemmStore<kTiles>(p, acc, tile / across * kGemmBlocks, tile % across * (16 * kTiles));
 }
 
 }  // namespace hasten::cuda

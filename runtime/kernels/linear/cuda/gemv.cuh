@@ -38,7 +38,7 @@ HST_DEVICE void GemvFetch(std::byte* stage, const IntegerLinear& p, int first_bl
     C::Copy(stage + block * C::kBytes, p, p.w + (first_block + block) * p.block_bytes, i % C::kChunks, k, k < p.k && first_block + block < p.blocks);
   }
   if (lane < (C::kZero ? StageScales<2>::kCopies : StageScales<2>::kScaleCopies))
-    StageScales<2>::Copy(stage + 2 * C::kBytes, p, first_block, lane, k, C::kZero);
+    StageScales<2>::Copy(stage + 2 * C::kBytes, p, first_block, lane, k, p.k, C::kZero);
   CommitCopies();
 }
 
@@ -49,9 +49,9 @@ HST_DEVICE void GemvLoadX(std::byte* x, float* sx, int32_t* sum, const IntegerLi
   if (at < p.q_stride)
     for (int m = 0; m < p.rows; ++m)
       *reinterpret_cast<uint4*>(x + m * kXStride + lane * 16) = *reinterpret_cast<const uint4*>(p.q + m * p.q_stride + at);
-  const int runs = p.one_run ? 1 : kChunkK >> p.run_shift, first = segment * kChunkK >> p.run_shift;
-  for (int i = lane; i < p.rows * runs; i += kWarp) {
-    const int m = i / runs, r = i % runs;
+  const int log = p.one_run ? 0 : 9 - p.run_shift, first = segment * kChunkK >> p.run_shift;   // of a segment's runs
+  for (int i = lane; i < p.rows << log; i += kWarp) {
+    const int m = i >> log, r = i & ((1 << log) - 1);
     const bool live = first + r < p.g_stride;
     sx[r * kRows + m] = live ? p.sx[m * p.g_stride + first + r] : 0.0f;
     sum[r * kRows + m] = live ? p.sum[m * p.g_stride + first + r] : 0;
@@ -72,36 +72,107 @@ HST_DEVICE float GemvOneRun(const float* sums, int step, const IntegerLinear& p,
   return Fma(static_cast<float>(static_cast<int32_t>(dot)), p.sx[m * p.g_stride] * sw, 0.0f);
 }
 
-// kOne: p.rows is 1.
+// A warp's part of shared memory.
+template <class G>
+struct GemvMemory {
+  std::byte *ring, *x;
+  float* sx;
+  int32_t* sum;
+  HST_DEVICE GemvMemory(std::byte* at, int rows)
+      : ring(at), x(at + G::kStages * G::kStageBytes), sx(reinterpret_cast<float*>(x + rows * kXStride)), sum(reinterpret_cast<int32_t*>(sx + kMostRuns * G::kRows)) {}
+};
+
+// Takes a finished run into the segment's sums, acc[tile][row of W][column], and clears
+// its products. `zeros`: a byte for each of the lane's rows of W; `sw`: their scales;
+// `first`: of the run's scales and sums of x.
+template <int kTiles, int kCols>
+HST_DEVICE void GemvFinishRun(const float* sx, const int32_t* sum, int first, uint32_t zeros, const float (&sw)[4], int32_t (&dot)[kTiles][2][4],
+                              float (&acc)[kTiles][4][kCols]) {
+  HST_DEVICE_UNROLL
+  for (int j = 0; j < kTiles; ++j)
+    HST_DEVICE_UNROLL
+    for (int c = 0; c < kCols; ++c) {
+      const float scale = sx[first + j * 8 + c];
+      const int32_t total = sum[first + j * 8 + c];
+      HST_DEVICE_UNROLL
+      for (int r = 0; r < 4; ++r) {   // row 4 g + r: product r / 2, its row g or g + 8
+        int32_t& d = dot[j][r / 2][r % 2 * 2 + c];
+        const int32_t exact = d - static_cast<int32_t>(zeros >> (8 * r) & 255u) * total;
+        acc[j][r][c] = Fma(static_cast<float>(exact), scale * sw[r], acc[j][r][c]);
+        d = 0;
+      }
+    }
+}
+
+// The products of a stage at element k of K, and the runs that end in it.
+template <int kBits, int kTiles, int kCols>
+HST_DEVICE void GemvStage(const IntegerLinear& p, const std::byte* stage, const GemvMemory<Gemv<kBits, kTiles>>& of, int k, int end, int lane,
+                          float (&sw)[4], int32_t (&dot)[kTiles][2][4], float (&acc)[kTiles][4][kCols]) {
+  using C = Codes<kBits>;
+  const int g = lane / 4, t = lane % 4, block = g / 4, quad = g % 4;
+  const std::byte* scales = stage + 2 * C::kBytes;
+  HST_DEVICE_UNROLL
+  for (int step = 0; step < 2; ++step) {
+    const int at = k + step * kStep, to = at + kStep;
+    if (at >= end) break;
+    uint32_t low[4], high[4];
+    C::Load(stage + block * C::kBytes, step, lane, low, high);
+    HST_DEVICE_UNROLL
+    for (int j = 0; j < kTiles; ++j) {   // a row of x that there isn't has sums that nobody reads
+      const uint2 q = *reinterpret_cast<const uint2*>(of.x + (j * 8 + g < p.rows ? j * 8 + g : 0) * kXStride + at % kChunkK + t * 8);
+      HST_DEVICE_UNROLL
+      for (int i = 0; i < 2; ++i)
+        MmaU8S8(dot[j][i], {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]}, {q.x, q.y});
+    }
+    if (p.one_run || (to < end && (to & ((1 << p.run_shift) - 1)) != 0)) continue;
+    if (C::kZero || p.half_scale) StageScales<2>::Scales(scales, step, block, quad, sw);
+    const uint32_t zeros = C::kZero ? StageScales<2>::Zeros(scales, step, block, quad) : 0x80808080u;
+    const int first = ((at % kChunkK) >> p.run_shift) * (8 * kTiles) + (kCols == 1 ? 0 : t * 2);
+    GemvFinishRun<kTiles, kCols>(of.sx, of.sum, first, zeros, sw, dot, acc);
+  }
+}
+
+// Leaves a lane's sums of a segment at `to`, [row of x][32]; of one run: its products.
+template <int kTiles, int kCols>
+HST_DEVICE void GemvKeep(const IntegerLinear& p, float* to, int lane, const int32_t (&dot)[kTiles][2][4], const float (&acc)[kTiles][4][kCols]) {
+  HST_DEVICE_UNROLL
+  for (int j = 0; j < kTiles; ++j)
+    HST_DEVICE_UNROLL
+    for (int c = 0; c < kCols; ++c) {
+      const int m = j * 8 + lane % 4 * 2 + c;
+      if (m >= p.rows) continue;
+      float v[4];
+      HST_DEVICE_UNROLL
+      for (int r = 0; r < 4; ++r) v[r] = p.one_run ? FromBits<float>(static_cast<uint32_t>(dot[j][r / 2][r % 2 * 2 + c])) : acc[j][r][c];
+      *reinterpret_cast<float4*>(to + m * kPairRows + lane / 4 * 4) = make_float4(v[0], v[1], v[2], v[3]);
+    }
+}
+
+// kOne: p.rows is 1, and a lane keeps one of its two columns.
 template <int kBits, int kTiles, bool kOne>
 __global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles == 2 ? 2 : 1) LinearGemvKernel(IntegerLinear p) {
-  using C = Codes<kBits>;
   using G = Gemv<kBits, kTiles>;
+  constexpr int kCols = kOne ? 1 : 2;
   HST_DYNAMIC_SHARED(shared);
-  const int warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-  const int g = lane / 4, t = lane % 4, first_block = blockIdx.x * 2, block = g / 4, quad = g % 4;
-  constexpr int kCols = kOne ? 1 : 2;   // of the sums' two columns of x in a lane
-  std::byte* const ring = shared + warp * G::WarpBytes(p.rows);
-  std::byte* const x = ring + G::kStages * G::kStageBytes;
-  float* const sx = reinterpret_cast<float*>(x + p.rows * kXStride);
-  int32_t* const sum = reinterpret_cast<int32_t*>(sx + kMostRuns * G::kRows);
+  const int warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, first_block = blockIdx.x * 2;
+  const GemvMemory<G> of(shared + warp * G::WarpBytes(p.rows), p.rows);
   float* const sums = reinterpret_cast<float*>(shared + warps * G::WarpBytes(p.rows));   // [segment][row of x][32]
 
   int fetch = warp * kChunkK, slot = 0;
   const auto next = [&](int into) {
-    GemvFetch<kBits>(ring + into * G::kStageBytes, p, first_block, fetch, lane);
+    GemvFetch<kBits>(of.ring + into * G::kStageBytes, p, first_block, fetch, lane);
     fetch += kStageK;
     if (fetch % kChunkK == 0) fetch += (warps - 1) * kChunkK;
   };
   for (int i = 0; i < G::kStages - 1; ++i) next(i);
   float sw[4] = {};
-  if constexpr (!C::kZero)
-    if (!p.half_scale) LoadChannelScales(p, first_block + block, quad, sw);
+  if constexpr (kBits == 8)
+    if (!p.half_scale) LoadChannelScales(p, first_block + lane / 16, lane / 4 % 4, sw);
   WaitForPrevious();
 
   for (int s = warp; s < p.segments; s += warps) {
     __syncwarp();   // the segment before has been read
-    GemvLoadX<G::kRows>(x, sx, sum, p, s, lane);
+    GemvLoadX<G::kRows>(of.x, of.sx, of.sum, p, s, lane);
     __syncwarp();
     int32_t dot[kTiles][2][4] = {};
     float acc[kTiles][4][kCols] = {};
@@ -109,56 +180,11 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles ==
     for (int k = s * kChunkK; k < end; k += kStageK) {
       WaitCopies<G::kStages - 2>();
       __syncwarp();   // all lanes' copies are there, and all have read the slot that is filled now
-      const std::byte* stage = ring + slot * G::kStageBytes;
       next(slot == 0 ? G::kStages - 1 : slot - 1);
+      GemvStage<kBits, kTiles, kCols>(p, of.ring + slot * G::kStageBytes, of, k, end, lane, sw, dot, acc);
       slot = slot + 1 == G::kStages ? 0 : slot + 1;
-      HST_DEVICE_UNROLL
-      for (int step = 0; step < 2; ++step) {
-        const int at = k + step * kStep;
-        if (at >= end) break;
-        uint32_t low[4], high[4];
-        C::Load(stage + block * C::kBytes, step, lane, low, high);
-        HST_DEVICE_UNROLL
-        for (int j = 0; j < kTiles; ++j) {   // a row of x that there isn't has sums that nobody reads
-          const uint2 q = *reinterpret_cast<const uint2*>(x + (j * 8 + g < p.rows ? j * 8 + g : 0) * kXStride + at % kChunkK + t * 8);
-          HST_DEVICE_UNROLL
-          for (int i = 0; i < 2; ++i)
-            MmaU8S8(dot[j][i], {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]}, {q.x, q.y});
-        }
-        const int to = at + kStep;
-        if (p.one_run || (to < end && (to & ((1 << p.run_shift) - 1)) != 0)) continue;
-        const int run = (at % kChunkK) >> p.run_shift;
-        const std::byte* scales = stage + 2 * C::kBytes;
-        if (C::kZero || p.half_scale) StageScales<2>::Scales(scales, step, block, quad, sw);
-        const uint32_t zeros = C::kZero ? StageScales<2>::Zeros(scales, step, block, quad) : 0x80808080u;
-        HST_DEVICE_UNROLL
-        for (int j = 0; j < kTiles; ++j)
-          HST_DEVICE_UNROLL
-          for (int c = 0; c < kCols; ++c) {
-            const int m = run * G::kRows + (kOne ? 0 : j * 8 + t * 2 + c);
-            const float scale = sx[m];
-            const int32_t total = sum[m];
-            HST_DEVICE_UNROLL
-            for (int r = 0; r < 4; ++r) {   // row 4 g + r: product r / 2, its row g or g + 8
-              int32_t& d = dot[j][r / 2][r % 2 * 2 + c];
-              const int32_t exact = d - static_cast<int32_t>(zeros >> (8 * r) & 255u) * total;
-              acc[j][r][c] = Fma(static_cast<float>(exact), scale * sw[r], acc[j][r][c]);
-              d = 0;
-            }
-          }
-      }
     }
-    HST_DEVICE_UNROLL
-    for (int j = 0; j < kTiles; ++j)
-      HST_DEVICE_UNROLL
-      for (int c = 0; c < kCols; ++c) {
-        const int m = j * 8 + t * 2 + c;
-        if (m >= p.rows) continue;
-        float v[4];
-        HST_DEVICE_UNROLL
-        for (int r = 0; r < 4; ++r) v[r] = p.one_run ? FromBits<float>(static_cast<uint32_t>(dot[j][r / 2][r % 2 * 2 + c])) : acc[j][r][c];
-        *reinterpret_cast<float4*>(sums + (s * p.rows + m) * kPairRows + g * 4) = make_float4(v[0], v[1], v[2], v[3]);
-      }
+    GemvKeep<kTiles, kCols>(p, sums + s * p.rows * kPairRows, lane, dot, acc);
   }
   LetNextStart();
   __syncthreads();

@@ -103,19 +103,20 @@ struct Codes {
 };
 
 // The scales of a stage for kBlocks blocks: for each of its two steps the group's, fp16,
-// and zero-points, copied 16 bytes each; kScaleChunks<kBlocks, zero> of them.
+// and zero-points, copied 16 bytes each.
 template <int kBlocks>
 struct StageScales {
   static constexpr int kZeros = 2 * kBlocks * 32;   // where the zero-points begin
   static constexpr int kBytes = kZeros + 2 * kBlocks * 16;
   static constexpr int kScaleCopies = 4 * kBlocks, kCopies = kScaleCopies + 2 * kBlocks;
 
-  // Copy i of kCopies; those of zero-points only where there are some.
-  static HST_DEVICE void Copy(std::byte* to, const IntegerLinear& p, int first_block, int i, int k, bool zero) {
+  // Copy i of kCopies of the stage at element k, for steps before `end`; of zero-points
+  // only where there are some.
+  static HST_DEVICE void Copy(std::byte* to, const IntegerLinear& p, int first_block, int i, int k, int end, bool zero) {
     const bool scale = i < kScaleCopies;
     const int j = scale ? i / 2 : i - kScaleCopies, step = j / kBlocks, block = j % kBlocks;
     const int at = k + step * kStep, group = at >> p.group_shift;
-    const bool live = at < p.k && first_block + block < p.blocks && (scale ? p.half_scale : zero);
+    const bool live = at < end && first_block + block < p.blocks && (scale ? p.half_scale : zero);
     const std::byte* from = p.w + (first_block + block) * p.block_bytes;
     if (scale) CopyToShared(to + i * 16, from + p.code_bytes + group * 32 + i % 2 * 16, live);
     else CopyToShared(to + kZeros + j * 16, from + p.zero_offset + group * 16, live);

@@ -1,4 +1,6 @@
 // linear's rows for CUDA devices.
+#include <algorithm>
+
 #include "runtime/kernels/cuda/launch.h"
 #include "runtime/kernels/cuda/tables.h"
 #include "runtime/kernels/linear/cuda/float.cuh"
@@ -11,6 +13,8 @@ namespace {
 
 constexpr int64_t kMostK = int64_t{1} << 18, kMostN = int64_t{1} << 21;   // of shared memory, of a grid
 constexpr int kMostGemvSegments = 32;   // of sums in shared memory; beyond, as with many rows
+
+constexpr int kNarrow = 4, kWide = 8;    // tiles of x of a warp with many rows
 
 int Log2(int64_t n) {
   int log = 0;
@@ -69,37 +73,57 @@ bool RunGemv(const IntegerLinear& p, DeviceQueue& q) {
 
 // How a step of many rows runs.
 struct GemmShape {
-  int64_t grid;
-  int shared_levels, below;   // levels of the stack in shared memory and in scratch
+  int64_t tiles = 0;
+  unsigned grid = 0;
+  int split = 0;                        // parts of a tile, as a power of two
+  int shared_levels = 0, below = 0;     // levels of the stack in shared memory and in scratch
+  int64_t parts_at = 0;                 // floats of scratch before the parts' sums
 };
 template <int kBits, int kTiles>
 GemmShape ShapeOf(const IntegerLinear& p, const DeviceQueue& q) {
   using G = Gemm<kBits, kTiles>;
-  const int levels = p.one_run ? 0 : Log2(p.segments);
-  int shared = levels < kGemmSharedLevels ? levels : kGemmSharedLevels;
-  while (shared > 0 && G::SharedBytes(shared) > MostShared(q.arch)) --shared;
-  const int64_t tiles = int64_t{(p.rows + G::kCols - 1) / G::kCols} * ((p.blocks + kGemmBlocks - 1) / kGemmBlocks);
-  const int64_t most = int64_t{G::kPerProcessor} * q.processors;
-  return {tiles < most ? tiles : most, shared, levels - shared};
+  GemmShape s;
+  const int64_t resident = int64_t{G::kPerProcessor} * q.processors;
+  s.tiles = int64_t{(p.rows + G::kCols - 1) / G::kCols} * ((p.blocks + kGemmBlocks - 1) / kGemmBlocks);
+  if (kTiles == kNarrow && !p.one_run && s.tiles < q.processors)
+    while (s.split < kGemmMostSplit && s.tiles << s.split < resident && 2 << s.split <= p.segments) ++s.split;
+  s.grid = static_cast<unsigned>(std::min(s.tiles << s.split, resident));
+  const int levels = p.one_run ? 0 : Log2(p.segments) - s.split;
+  s.shared_levels = std::min(levels, kGemmSharedLevels);
+  while (s.shared_levels > 0 && G::SharedBytes(s.shared_levels) > MostShared(q.arch)) --s.shared_levels;
+  s.below = levels - s.shared_levels;
+  s.parts_at = int64_t{s.grid} * s.below * (G::kLevelBytes / 4);
+  return s;
 }
+
+// Enough for any step of no more rows: all blocks' stacks whatever the split, and the
+// parts of the most tiles that are split.
 template <int kBits, int kTiles>
 size_t GemmScratch(const IntegerLinear& p, const DeviceQueue& q) {
-  return static_cast<size_t>(int64_t{Gemm<kBits, kTiles>::kPerProcessor} * q.processors * ShapeOf<kBits, kTiles>(p, q).below * Gemm<kBits, kTiles>::kLevelBytes);
+  using G = Gemm<kBits, kTiles>;
+  const int levels = p.one_run ? 0 : Log2(p.segments);
+  int shared = std::min(levels, kGemmSharedLevels);
+  while (shared > 0 && G::SharedBytes(shared) > MostShared(q.arch)) --shared;
+  const int64_t stacks = int64_t{G::kPerProcessor} * q.processors * (levels - shared);
+  const int64_t parts = kTiles != kNarrow || p.one_run || p.segments < 2 ? 0 : int64_t{q.processors} << kGemmMostSplit;
+  return static_cast<size_t>((stacks + parts) * G::kLevelBytes);
 }
 template <int kBits, int kTiles>
-void RunGemm(const IntegerLinear& p, DeviceQueue& q) {
+void RunGemm(const IntegerLinear& p, const GemmShape& s, DeviceQueue& q) {
   using G = Gemm<kBits, kTiles>;
-  const GemmShape s = ShapeOf<kBits, kTiles>(p, q);
-  Launch(q, "linear_gemm", {dim3(static_cast<unsigned>(s.grid)), dim3(kGemmThreads), static_cast<size_t>(G::SharedBytes(s.shared_levels))},
-         LinearGemmKernel<kBits, kTiles>, p, reinterpret_cast<float*>(q.scratch), s.below);
+  const GemmWork work{reinterpret_cast<float*>(q.scratch), s.below, s.split, s.parts_at};
+  const LaunchShape shape{dim3(s.grid), dim3(kGemmThreads), static_cast<size_t>(G::SharedBytes(s.shared_levels))};
+  if (p.run_shift == Log2(kStageK)) Launch(q, "linear_gemm", shape, LinearGemmKernel<kBits, kTiles, true>, p, work);
+  else Launch(q, "linear_gemm", shape, LinearGemmKernel<kBits, kTiles, false>, p, work);
+  if constexpr (kTiles == kNarrow)
+    if (s.split > 0) Launch(q, "linear_gemm_parts", {dim3(static_cast<unsigned>(s.tiles)), dim3(kGemmThreads)}, LinearGemmPartsKernel<kTiles>, p, work);
 }
 
 // Of all steps, since which kernel runs is decided by a step's rows.
 template <int kBits>
 size_t Scratch(const LinearArgs& a, const DeviceQueue& q) {
   const IntegerLinear p = Describe(a);
-  const size_t wide = GemmScratch<kBits, 8>(p, q), narrow = GemmScratch<kBits, 4>(p, q);
-  return wide > narrow ? wide : narrow;
+  return std::max(GemmScratch<kBits, kWide>(p, q), GemmScratch<kBits, kNarrow>(p, q));
 }
 
 template <int kBits>
@@ -111,8 +135,9 @@ void RunInteger(const LinearArgs& a, DeviceQueue& q) {
   if (p.rows <= 16 && RunGemv<kBits, 2, false>(p, q)) return;
   if (p.rows <= 32 && RunGemv<kBits, 4, false>(p, q)) return;
   // Wide tiles unpack a code for more products; narrow ones where wide ones would leave processors idle.
-  if (p.rows > 64 && ShapeOf<kBits, 8>(p, q).grid >= q.processors) RunGemm<kBits, 8>(p, q);
-  else RunGemm<kBits, 4>(p, q);
+  const GemmShape wide = ShapeOf<kBits, kWide>(p, q);
+  if (p.rows > 64 && wide.tiles >= q.processors) RunGemm<kBits, kWide>(p, wide, q);
+  else RunGemm<kBits, kNarrow>(p, ShapeOf<kBits, kNarrow>(p, q), q);
 }
 
 template <int kBits>
