@@ -187,6 +187,8 @@ Result<int> Run(BenchCommand c, const Context& context) {
   if (c.machine) return RunMachine(c, context);
   if (!c.keep.empty() && c.synthetic.empty()) return UsageError("--keep names the artifact that --synthetic makes");
   if (c.artifact.empty() && c.synthetic.empty()) return UsageError("bench needs an artifact, --synthetic or --machine\nsee: hasten bench --help");
+  if (c.profile && !c.device.empty() && c.device != "cpu")
+    return UsageError("--profile compares instructions with the limits of this machine's CPU; give no --device ", c.device, " with it");
   std::vector<Series> series = EmptySeries();
   Progress progress(c.json);
   std::unique_ptr<ArtifactWriter> synthetic;

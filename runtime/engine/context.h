@@ -136,7 +136,7 @@ class Context {
   Status RunInstructions(const Step& step);
   Status RunStepOnDevice();
   Result<const Piece*> PieceOf(size_t item, size_t output) const;
-  Result<int32_t> SampleOnDevice(const Piece& piece, int64_t row, std::span<const int32_t> recent, int64_t position,
+  Result<int32_t> SampleOnDevice(const Piece& piece, int64_t row, size_t vocab, std::span<const int32_t> recent, int64_t position,
                                  const SampleOptions& options);
   std::byte* arena() const { return device_ ? device_->arena() : arena_.data(); }
   // A layer's page of a sequence in the host's memory, until the next call: its own, or

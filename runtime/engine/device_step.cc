@@ -48,6 +48,10 @@ Status DeviceStep::UseCache(const KvPool& pool) {
   largest.rope = ropes;
   uint64_t scratch = 0;
   for (const auto& i : model_->instructions()) scratch = std::max(scratch, i->DeviceScratch(largest));
+  // Never more afterwards: recordings hold its address.
+  SampleArgs sample{.vocab = model_->vocab(), .rows = 1};
+  sampler_ = SelectKernel(device_->kernels().table<SampleArgs>(), sample, queue_->launches().arch);
+  if (sampler_ && sampler_->scratch) scratch = std::max<uint64_t>(scratch, sampler_->scratch(sample, queue_->launches()));
   return queue_->ReserveScratch(scratch);
 }
 

@@ -49,6 +49,8 @@ class DeviceStep {
   Status Run(const Rows& rows, const RopeTables& rope, std::span<InstructionProfile> profile);
   // Until all is done; the queue's first failure.
   Status Wait();
+  // Chooses tokens; null where no kernel takes the vocabulary.
+  const DeviceKernel<SampleArgs>* sampler() const { return sampler_; }
 
  private:
   // Where a step's arrays begin in the staging memory; all but `blocks` are the same for
@@ -77,6 +79,7 @@ class DeviceStep {
   std::vector<PagedSequence> sequences_;
   std::vector<PagedTile> tiles_;
   std::vector<int32_t> blocks_;
+  const DeviceKernel<SampleArgs>* sampler_ = nullptr;
   int64_t max_rows_ = 0, most_keys_ = 0;
   int32_t spare_block_ = 0;
   bool decodes_ = false;                // all sequences of the step have one row

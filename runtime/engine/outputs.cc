@@ -53,12 +53,13 @@ Result<int32_t> Context::SampleOutput(size_t item, size_t output, int64_t row, s
   const auto vocab = static_cast<size_t>(std::min(cols, model_->vocab()));
   for (const int32_t id : recent)
     if (id < 0 || static_cast<size_t>(id) >= vocab) return BadInput("sample: recent token ", id, " is outside the vocabulary of ", vocab);
-  if (device_) return SampleOnDevice(*piece, row, recent, position, options);
+  if (device_ && device_->sampler()) return SampleOnDevice(*piece, row, vocab, recent, position, options);
   sample_work_.resize(SampleWorkBytes(vocab));
-  return Sample({piece->data + row * piece->stride, vocab}, recent, position, options, sample_work_);
+  HST_ASSIGN_OR_RETURN(const OutputRows rows, Output(item, output));
+  return Sample({rows.data + row * rows.stride, vocab}, recent, position, options, sample_work_);
 }
 
-Result<int32_t> Context::SampleOnDevice(const Piece& piece, int64_t row, std::span<const int32_t> recent, int64_t position,
+Result<int32_t> Context::SampleOnDevice(const Piece& piece, int64_t row, size_t vocab, std::span<const int32_t> recent, int64_t position,
                                         const SampleOptions& options) {
   // One copy in: the row's parameters, then the tokens of the penalty; and the token out.
   constexpr uint64_t kParams = 256;
@@ -77,15 +78,12 @@ Result<int32_t> Context::SampleOnDevice(const Piece& piece, int64_t row, std::sp
   queue.Upload(sampling_.data(), sampling_host_.data(), in);
   SampleArgs a;
   a.logits = piece.data + row * piece.stride, a.logits_stride = piece.stride;
-  a.vocab = model_->vocab();
+  a.vocab = static_cast<int64_t>(vocab);
   a.params = reinterpret_cast<const SampleRow*>(sampling_.data());
   a.recent = reinterpret_cast<const int32_t*>(sampling_.data() + kParams);
   a.tokens = reinterpret_cast<int32_t*>(sampling_.data() + token);
   a.rows = 1;
-  const DeviceKernel<SampleArgs>* kernel = SelectKernel(device_->device().kernels().table<SampleArgs>(), a, queue.launches().arch);
-  if (!kernel) return Unsupported("no kernel samples on this device");
-  HST_RETURN_IF_ERROR(queue.ReserveScratch(kernel->scratch ? kernel->scratch(a, queue.launches()) : 0));
-  kernel->launch(a, queue.launches());
+  device_->sampler()->launch(a, queue.launches());
   queue.Download(sampling_host_.data() + token, sampling_.data() + token, sizeof(int32_t));
   HST_RETURN_IF_ERROR(device_->Wait());
   int32_t chosen = 0;

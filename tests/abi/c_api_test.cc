@@ -74,7 +74,14 @@ TEST_F(CApiTest, EvaluateSampleAndState) {
   int32_t token = -1;
   ASSERT_EQ(hst_sample(context_, last.data(), last.size(), nullptr, 0, 5, &o, &token, error_), HST_OK);
   EXPECT_EQ(token, std::max_element(last.begin(), last.end()) - last.begin());
+  int32_t from_row = -1;
+  ASSERT_EQ(hst_sample_row(context_, 0, 0, rows.rows - 1, nullptr, 0, 5, &o, &from_row, error_), HST_OK);
+  EXPECT_EQ(from_row, token);
+  EXPECT_EQ(hst_sample_row(context_, 0, 0, rows.rows, nullptr, 0, 5, &o, &from_row, error_), HST_USAGE);
+  const int32_t unknown = 1 << 20;
+  EXPECT_EQ(hst_sample_row(context_, 0, 0, 0, &unknown, 1, 5, &o, &from_row, error_), HST_BAD_INPUT);
   o.top_p = 3;
+  EXPECT_EQ(hst_sample_row(context_, 0, 0, 0, nullptr, 0, 5, &o, &from_row, error_), HST_USAGE);
   EXPECT_EQ(hst_sample(context_, last.data(), last.size(), nullptr, 0, 5, &o, &token, error_), HST_USAGE);
 
   // Export, import into another sequence, and go on: the same bits.

@@ -68,6 +68,10 @@ TEST_F(CApiTest, NullsAreUsageErrors) {
   EXPECT_EQ(hst_evaluate(context_, nullptr, 1, error_), HST_USAGE);
   EXPECT_EQ(hst_evaluate(context_, nullptr, 0, error_), HST_OK);
   EXPECT_EQ(hst_get_rows(context_, 0, 0, nullptr, error_), HST_USAGE);
+  EXPECT_EQ(hst_sample_row(context_, 0, 0, 0, nullptr, 0, 0, nullptr, &token, error_), HST_USAGE);   // nothing was evaluated
+  EXPECT_EQ(hst_sample_row(context_, 0, 0, 0, nullptr, 1, 0, nullptr, &token, error_), HST_USAGE);
+  EXPECT_EQ(hst_sample_row(context_, 0, 0, 0, nullptr, 0, 0, nullptr, nullptr, error_), HST_USAGE);
+  EXPECT_EQ(hst_sample_row(nullptr, 0, 0, 0, nullptr, 0, 0, nullptr, &token, error_), HST_USAGE);
   EXPECT_EQ(hst_sample(context_, nullptr, 1, nullptr, 0, 0, nullptr, &token, error_), HST_USAGE);
   EXPECT_EQ(hst_sample(context_, &f, 1, nullptr, 0, 0, nullptr, nullptr, error_), HST_USAGE);
   EXPECT_EQ(hst_sample(context_, &f, 1, nullptr, 1, 0, nullptr, &token, error_), HST_USAGE);

@@ -2,6 +2,7 @@
 // returns. It calls itself sm_90, with few multiprocessors.
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "runtime/device/cuda/kernels.h"
 #include "tests/device/emulated_device.h"
@@ -9,6 +10,8 @@
 
 namespace hasten::testing {
 namespace {
+
+bool break_next_upload = false;
 
 class Recorded final : public DeviceGraph {
  public:
@@ -27,7 +30,10 @@ class EmulatedQueue final : public Queue {
     launches_.scratch = scratch_.data(), launches_.scratch_bytes = bytes;
     return {};
   }
-  void Upload(std::byte* to, const std::byte* host, uint64_t bytes) override { Copy(to, host, bytes); }
+  void Upload(std::byte* to, const std::byte* host, uint64_t bytes) override {
+    if (std::exchange(break_next_upload, false)) launches_.error = 700, launches_.failed = "a copy";   // cudaErrorIllegalAddress
+    Copy(to, host, bytes);
+  }
   void Download(std::byte* host, const std::byte* from, uint64_t bytes) override { Copy(host, from, bytes); }
   void Copy(std::byte* to, const std::byte* from, uint64_t bytes) override {
     if (launches_.error == 0 && bytes > 0) std::memmove(to, from, bytes);
@@ -68,6 +74,8 @@ class EmulatedDevice final : public Device {
 };
 
 }  // namespace
+
+void BreakNextUpload() { break_next_upload = true; }
 
 std::shared_ptr<Device> OpenEmulatedDevice() { return std::make_shared<EmulatedDevice>(); }
 

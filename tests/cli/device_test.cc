@@ -1,0 +1,71 @@
+// --device where there is no GPU: what cannot be used is said, with its own exit status, and
+// "auto" goes on with the CPU. On a machine with a GPU these have nothing to show.
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/cli/run_command.h"
+
+namespace hasten::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using nlohmann::json;
+
+class DeviceOption : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const Outcome doctor = RunHasten({"doctor", "--json"});
+    ASSERT_EQ(doctor.status, 0) << doctor.err;
+    report_ = json::parse(doctor.out)["cuda"];
+    if (!report_["devices"].empty()) GTEST_SKIP() << "this machine has a CUDA device";
+    model_ = FreshFolder() + "/m.hst";
+    ASSERT_EQ(RunHasten({"compile", Fixture("good"), "-o", model_, "--weights", "int4:32"}).status, 0);
+  }
+  Outcome Generate(const std::vector<std::string>& options) {
+    std::vector<std::string> command = {"run", model_, "--prompt", "once upon", "--max-tokens", "4", "--greedy"};
+    command.insert(command.end(), options.begin(), options.end());
+    return RunHasten(command);
+  }
+  json report_;
+  std::string model_;
+};
+
+TEST_F(DeviceOption, CudaThatCannotBeUsedEndsWithTheReason) {
+  const Outcome r = Generate({"--device", "cuda"});
+  EXPECT_EQ(r.status, 4);
+  EXPECT_THAT(r.err, HasSubstr("no CUDA device can be used: "));
+  EXPECT_THAT(r.err, HasSubstr(report_["built"].get<bool>() ? "driver" : "cmake --preset cuda"));
+  EXPECT_EQ(r.out, "");
+  EXPECT_EQ(Generate({"--device", "cuda:1"}).status, 4);
+}
+
+TEST_F(DeviceOption, AutoSaysWhyAndRunsOnTheCpu) {
+  const Outcome here = Generate({}), r = Generate({"--device", "auto"});
+  EXPECT_EQ(r.status, 0);
+  EXPECT_THAT(r.err, StartsWith("no CUDA device can be used: "));
+  EXPECT_THAT(r.err, HasSubstr("running on the CPU"));
+  EXPECT_EQ(r.out, here.out);
+  EXPECT_EQ(here.err, "");
+}
+
+TEST_F(DeviceOption, NamesThatAreNoDeviceAreUsageErrors) {
+  for (const char* name : {"gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x"}) {
+    const Outcome r = Generate({"--device", name});
+    EXPECT_EQ(r.status, 2) << name;
+    EXPECT_THAT(r.err, HasSubstr("cpu, cuda, cuda:N and auto are"));
+  }
+  EXPECT_EQ(RunHasten({"bench", model_, "--device", "cuda", "--profile"}).status, 2);
+}
+
+TEST_F(DeviceOption, DoctorSaysWhatIsMissing) {
+  EXPECT_NE(report_["problem"].get<std::string>(), "");
+  EXPECT_THAT(RunHasten({"doctor"}).out, HasSubstr(report_["problem"].get<std::string>()));
+}
+
+}  // namespace
+}  // namespace hasten::testing
