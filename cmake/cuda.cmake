@@ -30,9 +30,10 @@ function(hasten_cuda_options target)
     list(APPEND codes "-gencode=arch=compute_${number},code=${code}")
   endforeach()
   string(REPLACE ";" " " names "${HASTEN_CUDA_ARCHITECTURES}")
-  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES OFF CUDA_STANDARD_REQUIRED OFF HASTEN_KIND runtime)
+  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES OFF CUDA_STANDARD_REQUIRED OFF HASTEN_KIND runtime
+    CUDA_COMPILER_LAUNCHER ${CMAKE_SOURCE_DIR}/cmake/keep_report.sh)
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${codes} -std=c++20 -O3 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true
-    --expt-relaxed-constexpr -Xcompiler=-fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wextra -Werror=all-warnings -Xptxas=-warn-spills>)
+    --expt-relaxed-constexpr -Xcompiler=-fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wextra -Werror=all-warnings -Xptxas=-v --compress-mode=size>)
   target_include_directories(${target} PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_compile_definitions(${target} PRIVATE "HASTEN_CUDA_ARCHITECTURES=\"${names}\"")
 endfunction()

@@ -13,14 +13,6 @@ const Result<std::shared_ptr<Device>>& Opened() {
   return device;
 }
 
-class NeedsDevice final : public ::testing::Environment {
- public:
-  void SetUp() override {
-    if (!Opened().ok()) GTEST_SKIP() << Opened().status().message();
-  }
-};
-[[maybe_unused]] const auto* const kNeedsDevice = ::testing::AddGlobalTestEnvironment(new NeedsDevice);
-
 }  // namespace
 
 Device& TestDevice() { return **Opened(); }
@@ -34,3 +26,11 @@ Queue& TestQueue() {
 void VaryDevice(uint64_t) {}
 
 }  // namespace hasten::testing
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  const auto& device = hasten::testing::Opened();
+  if (device.ok() || GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
+  std::printf("[  SKIPPED ] all tests: %s\n", device.status().message().c_str());
+  return 0;
+}

@@ -1,32 +1,34 @@
 #!/usr/bin/env python3
-"""Reads what the CUDA compiler gave each kernel, from the library it made.
+"""Reads what the CUDA compiler reported of each kernel, from the files that
+cmake/keep_report.sh left beside the objects.
 
-    resources.py CUOBJDUMP LIBRARY
+    resources.py FOLDER
 
 Fails when a kernel has a stack frame or local memory (an array that is indexed at run
 time, or registers that did not suffice), and when a kernel that decodes takes more
 registers than let enough threads run at once. Prints the table.
 """
 import collections
+import pathlib
 import re
-import subprocess
 import sys
 
-# Kernels that a step of one token runs, by the beginning of their names, and the registers they may take.
-DECODE_REGISTERS = {"Gemv": 80}
+# Kernels that a step of one token runs, by a part of their mangled names, and the registers that
+# still let three blocks of 256 threads run on a multiprocessor.
+DECODE_REGISTERS = {"LinearGemvKernelILi4ELi1E": 80, "LinearGemvKernelILi5ELi1E": 80, "LinearGemvKernelILi6ELi1E": 80, "LinearGemvKernelILi8ELi1E": 80}
 
 
-def kernels(cuobjdump, library):
-    """(architecture, mangled name) -> {"REG": .., "STACK": .., "LOCAL": ..}"""
-    text = subprocess.run([cuobjdump, "-res-usage", library], check=True, capture_output=True, text=True).stdout
-    found, arch, name = {}, "", ""
-    for line in text.splitlines():
-        if match := re.match(r"arch = (\S+)", line.strip()):
-            arch = match[1]
-        elif match := re.match(r"Function (\S+):", line.strip()):
-            name = match[1]
-        elif "REG:" in line and name:
-            found[arch, name] = {key: int(value) for key, value in re.findall(r"(REG|STACK|LOCAL|SHARED):(\d+)", line)}
+def kernels(folder):
+    """(architecture, mangled name) -> {"registers": .., "stack": .., "spills": ..}"""
+    found, at = {}, None
+    for report in pathlib.Path(folder).rglob("*.report"):
+        for line in report.read_text().splitlines():
+            if match := re.search(r"Compiling entry function '(\S+)' for '(\S+)'", line):
+                at = found.setdefault((match[2], match[1]), {"registers": 0, "stack": 0, "spills": 0})
+            elif match := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line):
+                at["stack"], at["spills"] = int(match[1]), int(match[2]) + int(match[3])
+            elif match := re.search(r"Used (\d+) registers", line):
+                at["registers"] = int(match[1])
     return found
 
 
@@ -36,21 +38,19 @@ def readable(name):
 
 
 def main():
-    found = kernels(*sys.argv[1:3])
+    found = kernels(sys.argv[1])
     rows = collections.defaultdict(list)
     faults = []
     for (arch, name), use in found.items():
         kernel = readable(name)
-        rows[arch, kernel].append(use)
-        if use["STACK"] or use["LOCAL"]:
-            faults.append(f"{kernel} ({name}) for {arch}: a stack frame of {use['STACK']} bytes, {use['LOCAL']} of local memory")
+        rows[arch, kernel].append(use["registers"])
+        if use["stack"] or use["spills"]:
+            faults.append(f"{kernel} ({name}) for {arch}: a stack frame of {use['stack']} bytes, {use['spills']} bytes spilled")
         for prefix, most in DECODE_REGISTERS.items():
-            if kernel.startswith(prefix) and use["REG"] > most:
-                faults.append(f"{kernel} ({name}) for {arch}: {use['REG']} registers, more than {most}")
-    for (arch, kernel), uses in sorted(rows.items()):
-        registers = [u["REG"] for u in uses]
-        print(f"{arch:8} {kernel:32} {len(uses):3} versions, {min(registers)} to {max(registers)} registers, "
-              f"{max(u['SHARED'] for u in uses)} bytes of static shared memory")
+            if prefix in name and use["registers"] > most:
+                faults.append(f"{kernel} ({name}) for {arch}: {use['registers']} registers, more than {most}")
+    for (arch, kernel), registers in sorted(rows.items()):
+        print(f"{arch:8} {kernel:32} {len(registers):3} versions, {min(registers)} to {max(registers)} registers")
     if not found:
         faults.append("no kernels found")
     for fault in faults:
