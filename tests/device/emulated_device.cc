@@ -71,6 +71,7 @@ class EmulatedDevice final : public Device {
 
 std::shared_ptr<Device> OpenEmulatedDevice() { return std::make_shared<EmulatedDevice>(); }
 
+Status HasTestDevice() { return {}; }
 Device& TestDevice() {
   static const std::shared_ptr<Device> device = OpenEmulatedDevice();
   return *device;

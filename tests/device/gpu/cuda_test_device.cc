@@ -23,6 +23,7 @@ class NeedsDevice final : public ::testing::Environment {
 
 }  // namespace
 
+Status HasTestDevice() { return Opened().status(); }
 Device& TestDevice() { return **Opened(); }
 
 Queue& TestQueue() {
