@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include <boost/context/fiber.hpp>
-#include <boost/context/pooled_fixedsize_stack.hpp>
+#include <boost/context/stack_context.hpp>
 
 #include "runtime/kernels/cuda/fragments.h"
 
@@ -20,8 +21,36 @@ namespace {
 namespace ctx = boost::context;
 
 constexpr int kWarp = 32;
-constexpr size_t kStackBytes = 64 * 1024;
 constexpr size_t kMostThreads = 1024;
+
+// Stacks for a block's threads, kept from launch to launch. They lie an odd number of cache
+// lines apart: at powers of two all of them would share a few lines of the caches.
+class Stacks {
+ public:
+  ctx::stack_context Take() {
+    if (free_.empty()) {
+      memory_.reset(new std::byte[kApart * kMostThreads + 64]);
+      const uintptr_t base = (reinterpret_cast<uintptr_t>(memory_.get()) + 63) & ~uintptr_t{63};
+      for (size_t i = kMostThreads; i > 0; --i) free_.push_back(reinterpret_cast<void*>(base + kApart * i));
+    }
+    ctx::stack_context s;
+    s.size = kApart, s.sp = free_.back();
+    free_.pop_back();
+    return s;
+  }
+  void Return(const ctx::stack_context& s) { free_.push_back(s.sp); }
+
+ private:
+  static constexpr size_t kApart = 64 * 1024 + 17 * 64;
+  std::unique_ptr<std::byte[]> memory_;
+  std::vector<void*> free_;
+};
+thread_local Stacks stacks;
+
+struct FromStacks {   // as fibers want it
+  ctx::stack_context allocate() { return stacks.Take(); }
+  void deallocate(ctx::stack_context& s) { stacks.Return(s); }
+};
 
 // A warp's exchange: generation g uses slots[g % 2], so that a lane may go on to the
 // next while others still read.
@@ -110,7 +139,7 @@ void PassBlockBarrier() {
   ++block->generation;
 }
 
-void RunBlock(const std::function<void()>& kernel, ctx::pooled_fixedsize_stack& stacks) {
+void RunBlock(const std::function<void()>& kernel) {
   std::fill(dynamic_shared.begin(), dynamic_shared.end(), std::byte{0xff});
   for (const auto& [p, bytes] : static_shared) std::memset(p, 0xff, bytes);
   std::vector<size_t> order(block->strands.size());
@@ -118,7 +147,7 @@ void RunBlock(const std::function<void()>& kernel, ctx::pooled_fixedsize_stack& 
   for (size_t i = 0; i < order.size(); ++i) {
     Strand& s = block->strands[i];
     s.waits = Waits::kNothing;
-    s.fiber = ctx::fiber(std::allocator_arg, stacks, [&kernel](ctx::fiber&& from) {
+    s.fiber = ctx::fiber(std::allocator_arg, FromStacks(), [&kernel](ctx::fiber&& from) {
       block->scheduler = std::move(from);
       kernel();
       Running().waits = Waits::kDone;
@@ -251,12 +280,11 @@ void Run(dim3 grid, dim3 threads, size_t shared, const std::function<void()>& ke
   dynamic_shared.resize(shared);
   block = &b;
   current.threads = threads, current.blocks = grid;
-  ctx::pooled_fixedsize_stack stacks(kStackBytes);
   for (unsigned z = 0; z < grid.z; ++z)
     for (unsigned y = 0; y < grid.y; ++y)
       for (unsigned x = 0; x < grid.x; ++x) {
         current.block = dim3(x, y, z);
-        RunBlock(kernel, stacks);
+        RunBlock(kernel);
       }
   block = nullptr;
 }
