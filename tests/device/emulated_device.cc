@@ -79,6 +79,7 @@ void BreakNextUpload() { break_next_upload = true; }
 
 std::shared_ptr<Device> OpenEmulatedDevice() { return std::make_shared<EmulatedDevice>(); }
 
+Status HasTestDevice() { return {}; }
 Device& TestDevice() {
   static const std::shared_ptr<Device> device = OpenEmulatedDevice();
   return *device;

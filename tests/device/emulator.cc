@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include <boost/context/fiber.hpp>
-#include <boost/context/pooled_fixedsize_stack.hpp>
+#include <boost/context/stack_context.hpp>
 
 #include "runtime/kernels/cuda/fragments.h"
 
@@ -20,7 +21,36 @@ namespace {
 namespace ctx = boost::context;
 
 constexpr int kWarp = 32;
-constexpr size_t kStackBytes = 64 * 1024;
+constexpr size_t kMostThreads = 1024;
+
+// Stacks for a block's threads, kept from launch to launch. They lie an odd number of cache
+// lines apart: at powers of two all of them would share a few lines of the caches.
+class Stacks {
+ public:
+  ctx::stack_context Take() {
+    if (free_.empty()) {
+      memory_.reset(new std::byte[kApart * kMostThreads + 64]);
+      const uintptr_t base = (reinterpret_cast<uintptr_t>(memory_.get()) + 63) & ~uintptr_t{63};
+      for (size_t i = kMostThreads; i > 0; --i) free_.push_back(reinterpret_cast<void*>(base + kApart * i));
+    }
+    ctx::stack_context s;
+    s.size = kApart, s.sp = free_.back();
+    free_.pop_back();
+    return s;
+  }
+  void Return(const ctx::stack_context& s) { free_.push_back(s.sp); }
+
+ private:
+  static constexpr size_t kApart = 64 * 1024 + 17 * 64;
+  std::unique_ptr<std::byte[]> memory_;
+  std::vector<void*> free_;
+};
+thread_local Stacks stacks;
+
+struct FromStacks {   // as fibers want it
+  ctx::stack_context allocate() { return stacks.Take(); }
+  void deallocate(ctx::stack_context& s) { stacks.Return(s); }
+};
 
 // A warp's exchange: generation g uses slots[g % 2], so that a lane may go on to the
 // next while others still read.
@@ -52,12 +82,32 @@ thread_local Block* block = nullptr;
 thread_local std::vector<std::byte> dynamic_shared;
 thread_local std::vector<std::pair<void*, size_t>> static_shared;
 thread_local uint64_t order_seed = 0;
+thread_local NotRun* not_run = nullptr;
+thread_local size_t shared_left = 0;                // of what a block may have
+thread_local std::vector<const void*> shared_used;  // arrays that count in this launch
 
 uint64_t Mix(uint64_t& state) {   // SplitMix64
   uint64_t z = state += 0x9e3779b97f4a7c15;
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
   z = (z ^ z >> 27) * 0x94d049bb133111eb;
   return z ^ z >> 31;
+}
+
+// What a block may have of shared memory (CUDA C++ Programming Guide, "Technical
+// Specifications per Compute Capability"), its fixed arrays included.
+size_t MostShared(int arch) {
+  switch (arch) {
+    case 75: return 64 * 1024;
+    case 80: case 87: return 163 * 1024;
+    case 90: case 100: case 103: case 110: return 227 * 1024;
+    default: return 99 * 1024;
+  }
+}
+
+[[noreturn]] void Refuse(const char* name, dim3 grid, size_t threads, size_t shared, int arch) {
+  std::fprintf(stderr, "emulator: %s: a grid of %u x %u x %u blocks of %zu threads with %zu bytes of shared memory cannot be launched on sm_%d\n", name, grid.x,
+               grid.y, grid.z, threads, shared, arch);
+  std::abort();
 }
 
 Strand& Running() { return block->strands[block->running]; }
@@ -89,7 +139,7 @@ void PassBlockBarrier() {
   ++block->generation;
 }
 
-void RunBlock(const std::function<void()>& kernel, ctx::pooled_fixedsize_stack& stacks) {
+void RunBlock(const std::function<void()>& kernel) {
   std::fill(dynamic_shared.begin(), dynamic_shared.end(), std::byte{0xff});
   for (const auto& [p, bytes] : static_shared) std::memset(p, 0xff, bytes);
   std::vector<size_t> order(block->strands.size());
@@ -97,7 +147,7 @@ void RunBlock(const std::function<void()>& kernel, ctx::pooled_fixedsize_stack& 
   for (size_t i = 0; i < order.size(); ++i) {
     Strand& s = block->strands[i];
     s.waits = Waits::kNothing;
-    s.fiber = ctx::fiber(std::allocator_arg, stacks, [&kernel](ctx::fiber&& from) {
+    s.fiber = ctx::fiber(std::allocator_arg, FromStacks(), [&kernel](ctx::fiber&& from) {
       block->scheduler = std::move(from);
       kernel();
       Running().waits = Waits::kDone;
@@ -138,6 +188,16 @@ bool PoisonEachBlock(void* p, size_t bytes) {
   static_shared.emplace_back(p, bytes);
   std::memset(p, 0xff, bytes);   // the block that it is first met in has begun
   return true;
+}
+
+void UseShared(const void* p, size_t bytes) {
+  if (std::find(shared_used.begin(), shared_used.end(), p) != shared_used.end()) return;
+  shared_used.push_back(p);
+  if (bytes > shared_left) {
+    std::fprintf(stderr, "emulator: %zu bytes of fixed shared memory do not fit beside %zu bytes of the launch's own\n", bytes, dynamic_shared.size());
+    std::abort();
+  }
+  shared_left -= bytes;
 }
 
 int SyncBlockCount(bool vote) {
@@ -201,12 +261,15 @@ void Mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a
   Exchange(0);
 }
 
-void Run(dim3 grid, dim3 threads, size_t shared, const std::function<void()>& kernel) {
+NotRun::NotRun() { not_run = this; }
+NotRun::~NotRun() { not_run = nullptr; }
+
+void Run(dim3 grid, dim3 threads, size_t shared, const std::function<void()>& kernel, int arch, const char* name) {
   const size_t count = size_t{threads.x} * threads.y * threads.z;
-  if (count == 0 || count > 1024 || shared > 227 * 1024) {
-    std::fprintf(stderr, "emulator: a block of %zu threads with %zu bytes of shared memory cannot be launched\n", count, shared);
-    std::abort();
-  }
+  if (count == 0 || count > kMostThreads || threads.z > 64 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 || shared > MostShared(arch))
+    Refuse(name, grid, count, shared, arch);
+  if (not_run) return not_run->Count();
+  shared_left = MostShared(arch) - shared, shared_used.clear();
   Block b;
   b.strands.resize(count);
   b.warps.resize((count + kWarp - 1) / kWarp);
@@ -217,12 +280,11 @@ void Run(dim3 grid, dim3 threads, size_t shared, const std::function<void()>& ke
   dynamic_shared.resize(shared);
   block = &b;
   current.threads = threads, current.blocks = grid;
-  ctx::pooled_fixedsize_stack stacks(kStackBytes);
   for (unsigned z = 0; z < grid.z; ++z)
     for (unsigned y = 0; y < grid.y; ++y)
       for (unsigned x = 0; x < grid.x; ++x) {
         current.block = dim3(x, y, z);
-        RunBlock(kernel, stacks);
+        RunBlock(kernel);
       }
   block = nullptr;
 }

@@ -43,8 +43,20 @@ struct Thread {
 };
 extern thread_local Thread current;
 
-// Runs the kernel for every thread of every block.
-void Run(dim3 grid, dim3 block, size_t shared, const std::function<void()>& kernel);
+// Runs the kernel for every thread of every block. What a device of the architecture
+// would refuse ends the program: too many threads, too large a grid, too much shared memory.
+void Run(dim3 grid, dim3 block, size_t shared, const std::function<void()>& kernel, int arch = 90, const char* name = "a kernel");
+// While it lives, what this thread launches is checked and counted, but not run.
+class NotRun {
+ public:
+  NotRun();
+  ~NotRun();
+  int64_t launches() const { return launches_; }
+  void Count() { ++launches_; }
+
+ private:
+  int64_t launches_ = 0;
+};
 // The order of threads from here on; 0: ascending, 1: descending, else random by it.
 void SetOrder(uint64_t seed);
 
@@ -54,8 +66,9 @@ int SyncBlockCount(bool vote);
 const uint64_t* Exchange(uint64_t value);
 int Lane();
 std::byte* DynamicShared();
-// Memory to poison before every block; for HST_SHARED.
+// Memory to poison before every block, and what each thread that uses it says; for HST_SHARED.
 bool PoisonEachBlock(void* p, size_t bytes);
+void UseShared(const void* p, size_t bytes);
 void Mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_signed);
 
 template <class T>
@@ -79,7 +92,8 @@ namespace hasten::cuda { namespace emulated = ::emulated; }
 #define HST_SHARED(T, name, count)                 \
   static thread_local T name[count];               \
   static thread_local const bool name##_poisoned = ::emulated::PoisonEachBlock(name, sizeof(name)); \
-  (void)name##_poisoned
+  (void)name##_poisoned;                           \
+  ::emulated::UseShared(name, sizeof(name))
 #define HST_DYNAMIC_SHARED(name) std::byte* const name = ::emulated::DynamicShared()
 
 inline void __syncthreads() { emulated::SyncBlock(); }

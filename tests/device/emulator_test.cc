@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/base/status.h"
 #include "runtime/kernels/cuda/simt.h"
 #include "tests/kernels/test_util.h"
 
@@ -159,8 +160,37 @@ TEST(EmulatorDeathTest, ThreadsThatWaitInVainEndTheProgram) {
                  else if (threadIdx.x > 32) __syncwarp();
                  else __syncthreads();
                }), "33 threads wait at a barrier, 31 in a warp operation");
-  EXPECT_DEATH(::emulated::Run(1, 1025, 0, [] {}), "a block of 1025 threads");
-  EXPECT_DEATH(::emulated::Run(1, 32, 228 * 1024, [] {}), "cannot be launched");
+}
+
+TEST(EmulatorDeathTest, WhatADeviceWouldRefuseEndsTheProgram) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_DEATH(::emulated::Run(1, 1025, 0, [] {}), "of 1025 threads .* cannot be launched on sm_90");
+  EXPECT_DEATH(::emulated::Run(dim3(1, 65536), 32, 0, [] {}), "1 x 65536 x 1 blocks .* cannot be launched");
+  EXPECT_DEATH(::emulated::Run(dim3(1, 1, 65536), 32, 0, [] {}), "1 x 1 x 65536 blocks .* cannot be launched");
+  for (const auto& [arch, most] : {std::pair<int, size_t>{80, 163}, {86, 99}, {89, 99}, {90, 227}, {100, 227}, {120, 99}}) {
+    int ran = 0;
+    ::emulated::Run(1, 32, most * 1024, [&] { ++ran; }, arch);
+    EXPECT_EQ(ran, 32);
+    EXPECT_DEATH(::emulated::Run(1, 32, most * 1024 + 1, [] {}, arch), StrCat("cannot be launched on sm_", arch));
+  }
+  // Arrays of fixed size count too.
+  EXPECT_DEATH(::emulated::Run(1, 32, 99 * 1024 - 16, [] {
+                 HST_SHARED(uint32_t, fixed, 5);
+                 fixed[0] = 0;
+               }, 86), "20 bytes of fixed shared memory do not fit");
+}
+
+TEST(Emulator, WhatIsNotRunIsCounted) {
+  int ran = 0;
+  {
+    ::emulated::NotRun count;
+    ::emulated::Run(7, 32, 0, [&] { ++ran; });
+    ::emulated::Run(1, 32, 0, [&] { ++ran; });
+    EXPECT_EQ(count.launches(), 2);
+  }
+  EXPECT_EQ(ran, 0);
+  ::emulated::Run(1, 32, 0, [&] { ++ran; });
+  EXPECT_EQ(ran, 32);
 }
 
 template <class F>

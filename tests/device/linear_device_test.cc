@@ -1,18 +1,12 @@
 // linear's device rows against the scalar row in bits: every scheme, around the edges of
 // blocks, stages, segments and tiles.
-#include "runtime/kernels/linear/contract.h"
-
-#include <random>
-
-#include "runtime/kernels/simd_scalar.h"
-#include "tests/device/test_device.h"
-#include "tests/kernels/test_util.h"
-#include "tests/linear/random_matrix.h"
+#include "tests/device/linear_step.h"
 
 namespace hasten {
 namespace {
 
 using testing::Fill;
+using testing::LinearStep;
 using testing::OnDevice;
 using testing::SameBits;
 
@@ -22,46 +16,12 @@ struct Shape {
 };
 
 void Check(Scheme scheme, const Shape& s, bool bias, Fill fill = Fill::kRandom, bool broken = false) {
-  std::mt19937 random(static_cast<uint32_t>(s.k * 1000 + s.n * 10 + s.m));
-  testing::Rng rng(random());
-  const auto packed = testing::RandomPacked(scheme, s.n, s.k, fill, random);
-  const std::vector<std::byte> w(packed.get(), packed.get() + *PackedBytes(scheme, s.n, s.k));
-  const int64_t stride = s.k % 4 == 0 ? s.k : s.k + 3, out_stride = s.n + s.m % 2 * 3;
-  std::vector<float> x = rng.Normals(static_cast<size_t>(s.m * stride)), b = rng.Normals(static_cast<size_t>(s.n));
-  if (fill == Fill::kExtreme)
-    for (float& v : x) v = rng.Below(8) ? 1.0f : -1.0f;
-  if (fill == Fill::kZeroRows)
-    for (int64_t i = 0; i < s.k; ++i) x[static_cast<size_t>((s.m - 1) * stride + i)] = i % 2 ? -0.0f : 0x1p-140f;
-  if (broken) x[1] = kNaN, x[static_cast<size_t>((s.m - 1) * stride + s.k - 1)] = kInf;
-
-  LinearArgs a{.scheme = scheme, .rows = s.m, .n = s.n, .k = s.k, .ga = s.ga};
-  const bool integer = GetScheme(scheme).integer;
-  const QuantizedLayout l = QuantizedRowLayout(s.k, integer ? s.ga : s.k, s.residual);
-  std::vector<std::byte> quantized(integer ? l.bytes_per_row * static_cast<size_t>(s.m) : 0);
-  if (integer) {
-    a.xq = QuantizedRowsAt(quantized.data(), s.m, l);
-    const QuantizeArgs q{.x = x.data(), .x_stride = stride, .rows = s.m, .cols = s.k, .ga = s.ga, .out = a.xq};
-    testing::RunShuffled(testing::ScalarRow(QuantizeKernels(), q), q, 1);
-  } else {
-    a.x = x.data(), a.x_stride = stride;
-  }
-  std::vector<float> want(static_cast<size_t>(s.m * out_stride), -7.0f);   // what lies between rows stays
-  const std::vector<float> empty = want;
-  a.w = w.data(), a.bias = bias ? b.data() : nullptr, a.out = want.data(), a.out_stride = out_stride;
-  testing::RunShuffled(testing::ScalarRow(LinearKernels(), a), a, 1);
-
-  const OnDevice<std::byte> dw(w), dq(quantized);
-  const OnDevice<float> dx(x), db(b);
-  OnDevice<float> out(empty);
-  testing::ForEachDeviceRow(a, [&](const DeviceKernel<LinearArgs>& k) {
-    out.Set(empty);
-    LinearArgs d = a;
-    d.w = dw.get(), d.bias = bias ? db.get() : nullptr, d.out = out.get();
-    if (integer) d.xq = QuantizedRowsAt(dq.get(), s.m, l);
-    else d.x = dx.get();
-    testing::RunOnDevice(k, d);
-    EXPECT_TRUE(SameBits(want, out.Get())) << k.name << " " << GetScheme(scheme).name << " m " << s.m << " n " << s.n << " k " << s.k << " ga " << s.ga
-                                           << " residual " << s.residual;
+  const LinearStep step({scheme, s.m, s.n, s.k, s.ga, s.residual, bias, fill, broken});
+  OnDevice<float> out(step.empty());
+  testing::ForEachDeviceRow(step.host_args(), [&](const DeviceKernel<LinearArgs>& k) {
+    out.Set(step.empty());
+    testing::RunOnDevice(k, step.Args(out.get()));
+    EXPECT_TRUE(SameBits(step.want(), out.Get())) << k.name << " " << step.Name();
   });
 }
 

@@ -13,7 +13,9 @@
 
 namespace hasten::testing {
 
-// Never null; the test program's main or emulated_device.cc defines it.
+// Whether there is one; without it none of the others may be called. The emulator's
+// (emulated_device.cc) always is, a GPU (gpu/cuda_test_device.cc) may be missing.
+Status HasTestDevice();
 Device& TestDevice();
 // Its queue, with scratch reserved by RunOnDevice.
 Queue& TestQueue();

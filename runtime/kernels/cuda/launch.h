@@ -15,6 +15,17 @@ struct LaunchShape {
   size_t shared = 0;   // bytes of dynamic shared memory
 };
 
+// Shared memory that a block may have, its fixed arrays included (CUDA C++ Programming
+// Guide, "Technical Specifications per Compute Capability").
+inline int64_t BlockSharedMemory(int arch) {
+  switch (arch) {
+    case 75: return 64 * 1024;
+    case 80: case 87: return 163 * 1024;
+    case 90: case 100: case 103: case 110: return 227 * 1024;
+    default: return 99 * 1024;
+  }
+}
+
 // Nothing is launched for an empty grid, nor after a failure.
 template <class... P, class... A>
 void Launch(DeviceQueue& q, const char* name, const LaunchShape& s, void (*kernel)(P...), A... args) {
@@ -37,8 +48,7 @@ void Launch(DeviceQueue& q, const char* name, const LaunchShape& s, void (*kerne
   const cudaError_t e = cudaLaunchKernelEx(&config, kernel, static_cast<P>(args)...);
   if (e != cudaSuccess) q.error = e, q.failed = name;
 #else
-  (void)name;
-  emulated::Run(s.grid, s.block, s.shared, [&] { kernel(static_cast<P>(args)...); });
+  emulated::Run(s.grid, s.block, s.shared, [&] { kernel(static_cast<P>(args)...); }, q.arch, name);
 #endif
 }
 

@@ -1,8 +1,4 @@
-// The first CUDA device for the device tests. Where there is none every test is skipped,
-// with the reason; none passes.
-#include <cstdio>
-#include <cstdlib>
-
+// The first CUDA device for the device tests.
 #include "tests/device/test_device.h"
 
 namespace hasten::testing {
@@ -15,6 +11,7 @@ const Result<std::shared_ptr<Device>>& Opened() {
 
 }  // namespace
 
+Status HasTestDevice() { return Opened().status(); }
 Device& TestDevice() { return **Opened(); }
 
 Queue& TestQueue() {
@@ -26,11 +23,3 @@ Queue& TestQueue() {
 void VaryDevice(uint64_t) {}
 
 }  // namespace hasten::testing
-
-int main(int argc, char** argv) {
-  ::testing::InitGoogleTest(&argc, argv);
-  const auto& device = hasten::testing::Opened();
-  if (device.ok() || GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
-  std::printf("[  SKIPPED ] all tests: %s\n", device.status().message().c_str());
-  return 0;
-}

@@ -2,7 +2,10 @@
 // a machine with a driver and nothing else. Every test runs in a process of its own, so that
 // what crashes or hangs loses none of the others. Writes gpu-check.json and a summary.
 //
-//   ./gpu-check [--out FILE] [--no-bench] [--no-sanitizer] [FILTER]
+//   ./gpu-check [--out FILE] [--no-bench] [--no-sanitizer] [--exhaustive] [FILTER]
+//
+// --exhaustive: the functions of one float for all of them, which takes minutes, instead of
+// every so many-th.
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,13 +27,16 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr int kTestLimit = 60, kSanitizerLimit = 40, kBenchLimit = 90;   // seconds
+constexpr int kTestLimit = 60, kSanitizerLimit = 40, kBenchLimit = 90, kSampledLimit = 150, kExhaustiveLimit = 1800;   // seconds
 // Each kind of kernel once, at small sizes: instrumented code is a hundred times slower.
 constexpr const char* kSanitized = "NormDevice.*:QuantizeDevice.*:EngineOnDevice.TokensChosenThereAreThoseChosenHere:EngineOnDevice.WhatIsEvaluatedTogetherChangesNothing";
 
+// Of math_exhaustive: all of it is to take no more than half a minute on 16 cores.
+constexpr const char* kStride = "31";
+
 struct Options {
   std::string out = "gpu-check.json", filter = "*";
-  bool bench = true, sanitizer = true;
+  bool bench = true, sanitizer = true, exhaustive = false;
 };
 
 struct Counts {
@@ -120,6 +126,15 @@ void RunModels(Json& report, Counts& counts) {
   fs::remove_all(work, ignored);
 }
 
+// The functions of one float: all rows of the CPU and the device's. The output is kept, since
+// it says which rows were compared.
+void RunExhaustive(const Options& o, Json& report, Counts& counts) {
+  const std::string stride = o.exhaustive ? "1" : kStride;
+  const Finished f = Run({Here() + "/math_exhaustive_cuda", "--device", "--stride", stride}, o.exhaustive ? kExhaustiveLimit : kSampledLimit);
+  Record(report, counts, "exhaustive", o.exhaustive ? "all floats" : "one float of " + stride, f.status == 0 ? "passed" : f.status == 4 ? "skipped" : "failed", f);
+  report["exhaustive"].back()["output"] = f.output;
+}
+
 // A reduced set under each of compute-sanitizer's tools, where it is installed.
 void RunSanitizer(Json& report, Counts& counts) {
   const std::string program = Here() + "/device_cuda_test";
@@ -156,9 +171,10 @@ int Main(int argc, char** argv) {
     const std::string a = argv[i];
     if (a == "--no-bench") o.bench = false;
     else if (a == "--no-sanitizer") o.sanitizer = false;
+    else if (a == "--exhaustive") o.exhaustive = true;
     else if (a == "--out" && i + 1 < argc) o.out = argv[++i];
     else if (a.rfind("--", 0) == 0) {
-      std::fprintf(stderr, "usage: gpu-check [--out FILE] [--no-bench] [--no-sanitizer] [FILTER]\n");
+      std::fprintf(stderr, "usage: gpu-check [--out FILE] [--no-bench] [--no-sanitizer] [--exhaustive] [FILTER]\n");
       return a == "--help" ? 0 : 2;
     } else o.filter = a;
   }
@@ -172,6 +188,7 @@ int Main(int argc, char** argv) {
   };
   RunTests(o, report, counts), save();
   RunModels(report, counts), save();
+  RunExhaustive(o, report, counts), save();
   if (o.sanitizer) RunSanitizer(report, counts), save();
   if (o.bench) RunBenchmarks(report, counts), save();
   std::printf("%d passed, %d failed, %d skipped; %s\n", counts.passed, counts.failed, counts.skipped, o.out.c_str());

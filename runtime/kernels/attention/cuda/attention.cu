@@ -68,20 +68,13 @@ dim3 GridOf(const AttentionArgs& a, const AttentionCut& cut) {
               static_cast<unsigned>(cut.groups));
 }
 
-// Bytes of shared memory that a block may have (CUDA C++ Programming Guide, "Technical
-// Specifications per Compute Capability").
-int64_t MostSharedMemory(int arch) {
-  if (arch == 80 || arch == 87) return 163 * 1024;
-  return (arch >= 90 && arch < 120 ? 227 : 99) * 1024;
-}
-
 // Launches the block of these template arguments, for I8Kernel, if the device holds it.
 template <int kTiles, int kParts, int kColumns, int kPages, int kBlocks>
 bool LaunchI8(const AttentionArgs& a, int64_t most_pairs, DeviceQueue& q) {
   using Block = I8Block<kTiles, kParts, kColumns, kPages>;
   const AttentionCut cut = CutOf(a, q, most_pairs, Block::kPairs);
   const I8Shared at = I8SharedOf(a.shape, Block::kPairs, kPages, !cut.sums);
-  if (a.shape.v_head_dim > 32 * kParts * kColumns || at.bytes > MostSharedMemory(q.arch)) return false;
+  if (a.shape.v_head_dim > 32 * kParts * kColumns || at.bytes > BlockSharedMemory(q.arch)) return false;
   Launch(q, "attention_i8_cuda", {GridOf(a, cut), Block::kThreads, static_cast<size_t>(at.bytes)},
          I8Kernel<kTiles, kParts, kColumns, kPages, kBlocks>, a, cut);
   Combine<false>(a, cut, GridOf(a, cut), q);

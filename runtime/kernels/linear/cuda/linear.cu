@@ -50,22 +50,13 @@ int WarpsFor(int segments, int most) {
   return (segments + each - 1) / each;
 }
 
-// Shared memory that a block may have (CUDA C++ Programming Guide, compute capabilities).
-int MostShared(int arch) {
-  switch (arch) {
-    case 90: case 100: case 103: return 227 * 1024;
-    case 80: case 87: return 163 * 1024;
-    default: return 99 * 1024;
-  }
-}
-
 // Few rows: false where shared memory has no room for them.
 template <int kBits, int kTiles, bool kOne>
 bool RunGemv(const IntegerLinear& p, DeviceQueue& q) {
   int warps = WarpsFor(p.segments, kGemvWarps);
   const auto bytes = [&] { return Gemv<kBits, kTiles>::SharedBytes(warps, p.rows, p.segments); };
-  while (warps > 1 && bytes() > MostShared(q.arch)) warps = WarpsFor(p.segments, warps - 1);
-  if (p.segments > kMostGemvSegments || bytes() > MostShared(q.arch)) return false;
+  while (warps > 1 && bytes() > BlockSharedMemory(q.arch)) warps = WarpsFor(p.segments, warps - 1);
+  if (p.segments > kMostGemvSegments || bytes() > BlockSharedMemory(q.arch)) return false;
   Launch(q, "linear_gemv", {dim3(static_cast<unsigned>((p.blocks + 1) / 2)), dim3(static_cast<unsigned>(warps * kWarp)), static_cast<size_t>(bytes())},
          LinearGemvKernel<kBits, kTiles, kOne>, p);
   return true;
@@ -90,7 +81,7 @@ GemmShape ShapeOf(const IntegerLinear& p, const DeviceQueue& q) {
   s.grid = static_cast<unsigned>(std::min(s.tiles << s.split, resident));
   const int levels = p.one_run ? 0 : Log2(p.segments) - s.split;
   s.shared_levels = std::min(levels, kGemmSharedLevels);
-  while (s.shared_levels > 0 && G::SharedBytes(s.shared_levels) > MostShared(q.arch)) --s.shared_levels;
+  while (s.shared_levels > 0 && G::SharedBytes(s.shared_levels) > BlockSharedMemory(q.arch)) --s.shared_levels;
   s.below = levels - s.shared_levels;
   s.parts_at = int64_t{s.grid} * s.below * (G::kLevelBytes / 4);
   return s;
@@ -103,7 +94,7 @@ size_t GemmScratch(const IntegerLinear& p, const DeviceQueue& q) {
   using G = Gemm<kBits, kTiles>;
   const int levels = p.one_run ? 0 : Log2(p.segments);
   int shared = std::min(levels, kGemmSharedLevels);
-  while (shared > 0 && G::SharedBytes(shared) > MostShared(q.arch)) --shared;
+  while (shared > 0 && G::SharedBytes(shared) > BlockSharedMemory(q.arch)) --shared;
   const int64_t stacks = int64_t{G::kPerProcessor} * q.processors * (levels - shared);
   const int64_t parts = kTiles != kNarrow || p.one_run || p.segments < 2 ? 0 : int64_t{q.processors} << kGemmMostSplit;
   return static_cast<size_t>((stacks + parts) * G::kLevelBytes);
@@ -144,13 +135,15 @@ template <int kBits>
 void RunFloat(const LinearArgs& a, DeviceQueue& q) {
   const int segments = static_cast<int>((a.k + kFloatSegment - 1) / kFloatSegment);
   const FloatLinear p{a.w, a.x, a.bias, a.out, a.x_stride, a.out_stride, LayoutOf(a.scheme, a.n, a.k).block_bytes, a.rows, a.n, a.k, segments};
+  const auto shared = [&](int64_t cols) { return segments * cols * kFloatRows * 4; };
   const auto launch = [&](auto kernel, int64_t cols) {
     Launch(q, "linear_float",
            {dim3(static_cast<unsigned>((a.n + kFloatRows - 1) / kFloatRows), static_cast<unsigned>((a.rows + cols - 1) / cols)),
-            dim3(static_cast<unsigned>(WarpsFor(segments, kFloatWarps) * kWarp)), static_cast<size_t>(segments * cols * kFloatRows * 4)},
+            dim3(static_cast<unsigned>(WarpsFor(segments, kFloatWarps) * kWarp)), static_cast<size_t>(shared(cols))},
            kernel, p);
   };
-  if (a.rows == 1) launch(LinearFloatKernel<kBits == 16, 1>, 1);
+  // The sums of very many segments are more than some devices have shared memory for.
+  if (a.rows == 1 || shared(kFloatCols) > BlockSharedMemory(q.arch)) launch(LinearFloatKernel<kBits == 16, 1>, 1);
   else launch(LinearFloatKernel<kBits == 16, kFloatCols>, kFloatCols);
 }
 

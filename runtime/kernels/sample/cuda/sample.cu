@@ -6,8 +6,8 @@
 namespace hasten::cuda {
 namespace {
 
-// A bit a token in shared memory.
-constexpr int64_t kMostVocab = int64_t{128} * 1024 * 8;
+// A bit a token in shared memory, beside the block's own: what the least device has.
+constexpr int64_t kMostVocab = int64_t{90} * 1024 * 8;
 bool Takes(const SampleArgs& a) { return a.vocab <= kMostVocab; }
 
 // More rows than multiprocessors take turns, so that scratch has a bound.
