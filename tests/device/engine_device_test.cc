@@ -59,6 +59,7 @@ TEST_F(EngineOnDevice, EverySchemeGivesTheSameBits) {
 TEST_F(EngineOnDevice, EveryKindOfModelGivesTheSameBits) {
   TinyConfig plain;
   plain.weights = plain.head = Scheme::kI4G32;
+  plain.hidden = plain.inter = 64, plain.vocab = 61;   // a linear's least tile; what differs is attention
   for (const KvType kv : {KvType::kI8, KvType::kF16, KvType::kF32}) {
     const size_t prompt = kv == KvType::kI8 ? 70 : 40;   // beyond a page; beyond the windows
     TinyConfig c = plain;
@@ -76,7 +77,7 @@ TEST_F(EngineOnDevice, EveryKindOfModelGivesTheSameBits) {
 
 TEST_F(EngineOnDevice, WhatIsEvaluatedTogetherChangesNothing) {
   TinyConfig c;
-  c.weights = c.head = Scheme::kI4G64, c.group = 64, c.kv = KvType::kI8;
+  c.weights = c.head = Scheme::kI4G64, c.group = 64, c.kv = KvType::kI8, c.hidden = c.inter = 64;
   OpenBoth(c);
   auto here = MakeContext(here_, {.kv_tokens = 2048}), there = MakeContext(there_, {.kv_tokens = 2048});
   std::vector<std::vector<int32_t>> prompts;
