@@ -15,8 +15,9 @@ bool break_next_upload = false;
 
 class Recorded final : public DeviceGraph {
  public:
-  explicit Recorded(std::function<void()> launch) : launch(std::move(launch)) {}
-  std::function<void()> launch;
+  Recorded(std::function<void()> launch, const std::byte* scratch) : launch(std::move(launch)), scratch(scratch) {}
+  const std::function<void()> launch;
+  const std::byte* const scratch;   // a graph holds its address
 };
 
 class EmulatedQueue final : public Queue {
@@ -46,8 +47,12 @@ class EmulatedQueue final : public Queue {
     return {};
   }
   // The launches' arguments are all that a graph holds, so repeating the calls is the same.
-  std::unique_ptr<DeviceGraph> Record(const std::function<void()>& launch) override { return std::make_unique<Recorded>(launch); }
-  void Replay(const DeviceGraph& graph) override { static_cast<const Recorded&>(graph).launch(); }
+  std::unique_ptr<DeviceGraph> Record(const std::function<void()>& launch) override { return std::make_unique<Recorded>(launch, launches_.scratch); }
+  void Replay(const DeviceGraph& graph) override {
+    const auto& recorded = static_cast<const Recorded&>(graph);
+    if (recorded.scratch != launches_.scratch) std::abort();   // a GPU would use what has been freed
+    recorded.launch();
+  }
 
  private:
   std::shared_ptr<Device> device_;
