@@ -73,8 +73,8 @@ Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const 
   hst_model_options options = HST_MODEL_OPTIONS_INIT;
   options.isa = isa.empty() ? nullptr : isa.c_str();
   options.device = device.empty() ? nullptr : device.c_str();
-  std::string first_line;   // where "auto" falls back it says so before all else
-  options.log_user = &first_line;
+  // Where "auto" falls back it says so before all else. Contexts log too, for as long as the model lives.
+  options.log_user = &artifact->first_line_;
   options.log = [](void* user, const char* text, size_t size) {
     if (auto* line = static_cast<std::string*>(user); line->empty()) line->assign(text, size);
   };
@@ -91,7 +91,7 @@ Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const 
   artifact->info_.isa.assign(isa_name, isa_size);
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_string(artifact->model_, HST_STRING_DEVICE, &isa_name, &isa_size, e); }));
   artifact->info_.device.assign(isa_name, isa_size);
-  if (device == "auto" && artifact->info_.device == "cpu") artifact->info_.fallback = first_line;
+  if (device == "auto" && artifact->info_.device == "cpu") artifact->info_.fallback = artifact->first_line_;
   artifact->info_.has_tokenizer = info.has_tokenizer != 0;
   HST_RETURN_IF_ERROR(FindMainOutput(artifact->model_, info.outputs, artifact->info_));
   HST_RETURN_IF_ERROR(ReadGeneration(artifact->model_, artifact->info_));

@@ -67,6 +67,7 @@ class Artifact {
   Artifact() = default;
   hst_model* model_ = nullptr;
   ArtifactInfo info_;
+  std::string first_line_;        // of what the library logs; set while opening
 };
 
 struct SessionOptions {
