@@ -91,7 +91,7 @@ TEST_F(EngineOnDevice, WhatIsEvaluatedTogetherChangesNothing) {
   for (size_t i = 0; i < prompts.size(); ++i) all.push_back({b[i], prompts[i], {}, Want::kLast});
   const auto together = Step(*there, all);
   for (size_t i = 0; i < prompts.size(); ++i) ExpectSame(Step(*here, {{a[i], prompts[i], {}, Want::kLast}})[0], together[i], StrCat("prompt ", i));
-  // Five sequences decode, which is filled up to eight; the third time is replayed. One falls
+  // Five sequences decode, which is filled up to eight; replayed from the second time on. One falls
   // out after that, so that four go on.
   for (int32_t t = 0; t < 6; ++t) {
     const std::vector<int32_t> token = {t + 1};
