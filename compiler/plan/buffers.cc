@@ -8,6 +8,25 @@
 #include "runtime/format/buffer_layout.h"
 
 namespace hasten::plan {
+namespace {
+
+bool RowWise(InstrKind kind) {
+  switch (kind) {
+    case InstrKind::kNorm: case InstrKind::kQuantize: case InstrKind::kRope: case InstrKind::kKvAppend:
+    case InstrKind::kUnary: case InstrKind::kBinary: case InstrKind::kGated: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void KeepThroughRuns(const std::vector<InstrPlan>& instrs, std::vector<BufferPlan>& buffers) {
+  std::vector<int> end(instrs.size());   // of the run that an instruction is in
+  for (size_t i = instrs.size(); i-- > 0;)
+    end[i] = RowWise(instrs[i].kind) && i + 1 < instrs.size() && RowWise(instrs[i + 1].kind) ? end[i + 1] : static_cast<int>(i);
+  for (BufferPlan& b : buffers)
+    if (b.last < static_cast<int>(instrs.size())) b.last = end[static_cast<size_t>(b.last)];
+}
 
 uint64_t BufferPlan::bytes_per_row() const {
   return quantized ? QuantizedBytesPerRow(cols, group, residual) : FloatBytesPerRow(cols);

@@ -30,6 +30,7 @@ class Planner : private RowPlanner {
     if (plan_.vocab == 0) return Unsupported("the graph embeds no token ids");
     HST_RETURN_IF_ERROR(rules_.CheckAllUsed());
     HST_ASSIGN_OR_RETURN(plan_.weights_bytes, table_.Place());
+    KeepThroughRuns(plan_.instrs, plan_.buffers);
     plan_.arena_bytes_per_row = PlaceBuffers(plan_.buffers);
     return std::move(plan_);
   }

@@ -1,4 +1,4 @@
-// The kernel tables of a device, one for each op.
+// The kernel tables of a device, one for each op and each run of ops.
 #pragma once
 
 #include <span>
@@ -9,6 +9,7 @@
 #include "runtime/kernels/device_kernel.h"
 #include "runtime/kernels/elementwise/contract.h"
 #include "runtime/kernels/embed/contract.h"
+#include "runtime/kernels/fused/contract.h"
 #include "runtime/kernels/linear/contract.h"
 #include "runtime/kernels/norm/contract.h"
 #include "runtime/kernels/quantize/contract.h"
@@ -31,11 +32,14 @@ struct DeviceKernels {
   std::span<const DeviceKernel<GatedArgs>> gated;
   std::span<const DeviceKernel<CopyArgs>> copy;
   std::span<const DeviceKernel<SampleArgs>> sample;
+  std::span<const DeviceKernel<FusedNormArgs>> fused_norm;
+  std::span<const DeviceKernel<FusedActivationArgs>> fused_activation;
+  std::span<const DeviceKernel<FusedAppendArgs>> fused_append;
 
   template <class Args>
   std::span<const DeviceKernel<Args>> table() const {
-    return std::get<const std::span<const DeviceKernel<Args>>&>(
-        std::tie(embed, norm, quantize, linear, rope, kv_append, attention, unary, binary, gated, copy, sample));
+    return std::get<const std::span<const DeviceKernel<Args>>&>(std::tie(embed, norm, quantize, linear, rope, kv_append, attention, unary, binary, gated,
+                                                                         copy, sample, fused_norm, fused_activation, fused_append));
   }
 };
 

@@ -133,7 +133,7 @@ Step DeviceStep::StepOf(const Rows& r, const Layout& l, const RopeTables& rope) 
 }
 
 void DeviceStep::Launch(const Step& step) const {
-  for (const auto& i : model_->instructions()) i->Run(step);
+  for (const Instruction* i : model_->device_launches()) i->Run(step);
 }
 
 Status DeviceStep::RunMeasured(const Step& step, std::span<InstructionProfile> profile) {

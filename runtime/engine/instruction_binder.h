@@ -81,17 +81,21 @@ class WithKernel : public Instruction {
     return kernel_ ? Status() : Unsupported("no kernel of instruction set ", IsaName(b.isa()), " or below takes its arguments");
   }
 
-  void Run(const Step& s) const override {
+  // What does not change, and with what a step adds.
+  const Args& fixed() const { return args_; }
+  Args ArgsOf(const Step& s) const {
     Args a = args_;
     Fill(s, a);
+    return a;
+  }
+
+  void Run(const Step& s) const override {
+    Args a = ArgsOf(s);
     if (on_device_) on_device_->launch(a, s.queue->launches());
     else RunHere(s, a);
   }
   uint64_t DeviceScratch(const Step& s) const override {
-    if (!on_device_ || !on_device_->scratch) return 0;
-    Args a = args_;
-    Fill(s, a);
-    return on_device_->scratch(a, s.queue->launches());
+    return on_device_ && on_device_->scratch ? on_device_->scratch(ArgsOf(s), s.queue->launches()) : 0;
   }
 
  protected:

@@ -66,6 +66,7 @@ Status Model::Bind(const ModelOptions& options) {
     binding.device = options.device.get(), binding.arch = options.device->Info().arch;
   }
   HST_ASSIGN_OR_RETURN(instructions_, BindInstructions(binding));
+  if (options.device) device_launches_ = FuseInstructions(binding, instructions_);
   weights_after_.resize(instructions_.size());
   for (size_t i = instructions_.size(); i-- > 1;)
     weights_after_[i - 1] = instructions_[i]->weights().empty() ? weights_after_[i] : instructions_[i]->weights();

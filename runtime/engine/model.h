@@ -13,6 +13,7 @@
 
 #include "runtime/base/isa.h"
 #include "runtime/base/status.h"
+#include "runtime/engine/device_fusion.h"
 #include "runtime/engine/device_model.h"
 #include "runtime/engine/huge_weights.h"
 #include "runtime/engine/instruction.h"
@@ -56,6 +57,8 @@ class Model {
   int64_t max_positions() const { return max_positions_; }
   std::span<const AttentionShape> layers() const { return layers_; }
   std::span<const std::unique_ptr<Instruction>> instructions() const { return instructions_; }
+  // On a device: what a step launches.
+  std::span<const Instruction* const> device_launches() const { return device_launches_.order; }
   // The next weight matrix that is read after instruction i; empty at the end.
   std::span<const std::byte> WeightsAfter(size_t i) const { return weights_after_[i]; }
 
@@ -83,6 +86,7 @@ class Model {
   std::vector<AttentionShape> layers_;
   std::unique_ptr<DeviceModel> on_device_;
   std::vector<std::unique_ptr<Instruction>> instructions_;
+  DeviceLaunches device_launches_;
   std::vector<std::span<const std::byte>> weights_after_;   // by instruction
 
   mutable std::mutex rope_mutex_;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "runtime/format/program_generated.h"
 #include "runtime/kernels/quantize/contract.h"
 
 namespace hasten {
@@ -16,5 +17,11 @@ constexpr uint64_t FloatBytesPerRow(int64_t cols) { return static_cast<uint64_t>
 
 // All three arrays of a quantized row (kernels/quantize/contract.h); multiple of 64.
 inline uint64_t QuantizedBytesPerRow(int64_t cols, int64_t group, bool residual) { return QuantizedRowLayout(cols, group, residual).bytes_per_row; }
+
+// Bytes a row of a checked buffer takes.
+inline uint64_t BytesPerRow(const fb::Buffer& b) {
+  const int64_t cols = static_cast<int64_t>(b.cols());
+  return b.kind() == fb::BufferKind::F32 ? FloatBytesPerRow(cols) : QuantizedBytesPerRow(cols, b.group(), b.residual());
+}
 
 }  // namespace hasten

@@ -29,12 +29,6 @@ Status CheckCount(const char* what, const V* v, uint64_t least, uint64_t most) {
   return BadInput("program: ", n, " ", what, "; ", least, " to ", most, " are allowed");
 }
 
-// Bytes a row takes; the buffer has been checked.
-uint64_t BytesPerRow(const fb::Buffer& b) {
-  const int64_t cols = static_cast<int64_t>(b.cols());
-  return b.kind() == fb::BufferKind::F32 ? FloatBytesPerRow(cols) : QuantizedBytesPerRow(cols, b.group(), b.residual());
-}
-
 Status CheckBuffer(const fb::Buffer& b, uint64_t arena) {
   if (b.kind() > fb::BufferKind::MAX) return BadInput("kind ", static_cast<int>(b.kind()), " is not known");
   if (b.rows() > fb::Rows::MAX) return BadInput("rows ", static_cast<int>(b.rows()), " is not known");

@@ -1,6 +1,8 @@
 // The whole way through a device: a model's program there gives the bits that it gives on
 // the CPU, for every scheme and cache, whatever is evaluated together, and through every
 // call that touches the cache.
+#include <map>
+
 #include "tests/device/test_device.h"
 #include "tests/engine/engine_fixture.h"
 #include "tests/kernels/test_util.h"
@@ -54,6 +56,45 @@ TEST_F(EngineOnDevice, EverySchemeGivesTheSameBits) {
     c.residual = s.integer && s.bits == 8;
     Compare(c, 35, std::string(s.name));   // a chunk of many rows, one of few
   }
+}
+
+// How often a step launches each kernel.
+std::map<std::string, int> LaunchesOf(const Model& m) {
+  std::map<std::string, int> count;
+  for (const Instruction* i : m.device_launches()) ++count[i->kernel()];
+  return count;
+}
+
+TEST_F(EngineOnDevice, RowWiseInstructionsInARowAreOneLaunch) {
+  TinyConfig c;
+  c.weights = c.head = Scheme::kI8G32, c.kv = KvType::kI8;
+  OpenBoth(c);
+  const std::map<std::string, int> want = {{"embed_any_cuda", 1},    {"fused_norm_cuda", 5},  {"linear_int8_cuda", 9},      {"fused_append_cuda", 2},
+                                           {"attention_i8_cuda", 2}, {"quantize_i8_cuda", 2}, {"fused_activation_cuda", 2}, {"copy_cuda", 1},
+                                           {"binary_cuda", 1}};   // the last addition stands before the choice of rows
+  EXPECT_EQ(LaunchesOf(*there_), want);
+  EXPECT_TRUE(here_->device_launches().empty());
+}
+
+// What is quantized may lie where the activation's inputs were: block after block that would
+// be overwritten by others before it was read.
+TEST_F(EngineOnDevice, RunsWhoseBuffersShareMemoryAreTakenApart) {
+  TinyConfig c;
+  c.weights = c.head = Scheme::kI8G32, c.kv = KvType::kI8, c.layers = 1;
+  OpenBoth(c);
+  const auto before = LaunchesOf(*there_);
+  fb::ProgramT& p = tiny_.program;
+  for (size_t i = 0; i + 1 < p.instrs.size(); ++i)
+    if (const auto* g = p.instrs[i]->op.AsGated())
+      p.buffers[p.instrs[i + 1]->op.AsQuantize()->out->buffer()]->offset = p.buffers[g->gate->buffer()]->offset;
+  ASSERT_TRUE(WriteTinyModel(tiny_, path_).ok());
+  here_ = Reopen({.isa = Isa::kScalar}), there_ = Reopen({.device = TestDevice().shared_from_this()});
+  ASSERT_TRUE(here_ && there_);
+  EXPECT_EQ(before.count("fused_activation_cuda"), 1u);
+  EXPECT_EQ(LaunchesOf(*there_).count("fused_activation_cuda"), 0u);
+  const auto tokens = RandomTokens(20, c.vocab, 3);
+  auto here = MakeContext(here_), there = MakeContext(there_);
+  ExpectSame(EvalAll(*here, tokens), EvalAll(*there, tokens), "taken apart");
 }
 
 TEST_F(EngineOnDevice, EveryKindOfModelGivesTheSameBits) {

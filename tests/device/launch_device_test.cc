@@ -157,6 +157,12 @@ TEST(DeviceLaunch, OpsOnRowsStayWithinEveryDevicesLimits) {
         KvAppendArgs append;
         append.shape = Shape(cols / 64, cols / 64, 64, 64, KvType::kI8), append.paged.rows = rows;
         ExpectLaunch(append, m, what);
+        const RopeArgs keys{.rows = rows, .heads = cols / 64, .head_dim = 64, .rotary_dim = 64};
+        ExpectLaunch(FusedAppendArgs{keys, true, keys, append}, m, what);
+        QuantizeArgs q{.rows = rows, .cols = cols, .ga = 128};
+        q.out.q_stride = cols;
+        if (cols <= 16384) ExpectLaunch(FusedNormArgs{.norm = {.rows = rows, .cols = cols}, .quantizes = 1, .quantize = {q}}, m, what);
+        ExpectLaunch(FusedActivationArgs{.gated = true, .gate = {.act = Unary::kSilu, .rows = rows, .cols = cols}, .quantize = q}, m, what);
       }
     for (const int64_t rows : {1, 300})
       for (const int64_t vocab : {1, 32000, 262144, 737280}) ExpectLaunch(SampleArgs{.vocab = vocab, .rows = rows}, m, StrCat("vocabulary ", vocab));

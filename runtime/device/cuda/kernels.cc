@@ -6,9 +6,10 @@
 namespace hasten {
 
 const DeviceKernels& CudaKernels() {
-  static const DeviceKernels kernels{cuda::EmbedTable(),     cuda::NormTable(),      cuda::QuantizeTable(), cuda::LinearTable(),
-                                     cuda::RopeTable(),      cuda::KvAppendTable(),  cuda::AttentionTable(), cuda::UnaryTable(),
-                                     cuda::BinaryTable(),    cuda::GatedTable(),     cuda::CopyTable(),     cuda::SampleTable()};
+  static const DeviceKernels kernels{cuda::EmbedTable(),     cuda::NormTable(),      cuda::QuantizeTable(),  cuda::LinearTable(),    cuda::RopeTable(),
+                                     cuda::KvAppendTable(),  cuda::AttentionTable(), cuda::UnaryTable(),     cuda::BinaryTable(),    cuda::GatedTable(),
+                                     cuda::CopyTable(),      cuda::SampleTable(),    cuda::FusedNormTable(), cuda::FusedActivationTable(),
+                                     cuda::FusedAppendTable()};
   return kernels;
 }
 

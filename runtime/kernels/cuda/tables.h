@@ -19,6 +19,9 @@ struct BinaryArgs;
 struct GatedArgs;
 struct CopyArgs;
 struct SampleArgs;
+struct FusedNormArgs;
+struct FusedActivationArgs;
+struct FusedAppendArgs;
 }  // namespace hasten
 
 namespace hasten::cuda {
@@ -38,5 +41,8 @@ Table<BinaryArgs> BinaryTable();
 Table<GatedArgs> GatedTable();
 Table<CopyArgs> CopyTable();
 Table<SampleArgs> SampleTable();
+Table<FusedNormArgs> FusedNormTable();
+Table<FusedActivationArgs> FusedActivationTable();
+Table<FusedAppendArgs> FusedAppendTable();
 
 }  // namespace hasten::cuda

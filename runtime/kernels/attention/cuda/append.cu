@@ -13,8 +13,7 @@ void RunAppend(const KvAppendArgs& a, DeviceQueue& q) {
     case KvType::kF16: kernel = AppendKernel<KvType::kF16>; break;
     case KvType::kF32: kernel = AppendKernel<KvType::kF32>; break;
   }
-  const auto heads = static_cast<unsigned>((a.shape.kv_heads + kAppendWarps - 1) / kAppendWarps);
-  Launch(q, "kv_append_cuda", {dim3(static_cast<unsigned>(a.paged.rows), heads), kAppendWarps * kWarp}, kernel, a, LayoutOf(a.shape));
+  Launch(q, "kv_append_cuda", {dim3(static_cast<unsigned>(a.paged.rows), AppendBlocks(a)), kAppendWarps * kWarp}, kernel, a, LayoutOf(a.shape));
 }
 
 constexpr DeviceKernel<KvAppendArgs> kTable[] = {{"kv_append_cuda", 75, nullptr, nullptr, RunAppend}};

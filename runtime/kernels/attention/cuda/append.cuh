@@ -61,22 +61,30 @@ HST_DEVICE void AppendFloat(const AttentionShape& s, const KvLayout& l, const Pa
   for (int d = lane; d < static_cast<int>(l.v_cols); d += kWarp) Convert(d < s.v_head_dim ? v[d] : 0.0f, vp + ValueIndex(l, d, slot));
 }
 
+// The key and value of one token and KV head, by a warp.
 template <KvType kKv>
-__global__ void __launch_bounds__(kAppendWarps* kWarp) AppendKernel(KvAppendArgs a, KvLayout l) {
-  WaitForPrevious();
-  const int64_t row = blockIdx.x, head = int64_t{blockIdx.y} * kAppendWarps + threadIdx.x / kWarp;
+HST_DEVICE void AppendHead(const KvAppendArgs& a, const KvLayout& l, int64_t row, int64_t head, int lane) {
   const int32_t index = a.paged.row_sequence[row];
-  if (index < 0 || head >= a.shape.kv_heads) return;   // a padded row belongs to no sequence
+  if (index < 0) return;   // a padded row belongs to no sequence
   const PagedSequence sequence = a.paged.sequences[index];
   const int64_t position = sequence.past + (row - sequence.row);
   const int64_t block = a.paged.blocks[sequence.first_block + position / kKvPageTokens], slot = position % kKvPageTokens;
   const PageHead<std::byte> p = HeadOf(l, a.cache.base + block * a.cache.block_bytes, head);
   const float* k = a.k + row * a.k_stride + head * a.shape.head_dim;
   const float* v = a.v + row * a.v_stride + head * a.shape.v_head_dim;
-  const int lane = threadIdx.x % kWarp;
   if constexpr (kKv == KvType::kI8) AppendI8(a.shape, l, p, slot, k, v, lane);
   else if constexpr (kKv == KvType::kF16) AppendFloat<uint16_t>(a.shape, l, p, slot, k, v, lane);
   else AppendFloat<float>(a.shape, l, p, slot, k, v, lane);
+}
+
+// Blocks of a row.
+inline unsigned AppendBlocks(const KvAppendArgs& a) { return static_cast<unsigned>((a.shape.kv_heads + kAppendWarps - 1) / kAppendWarps); }
+
+template <KvType kKv>
+__global__ void __launch_bounds__(kAppendWarps* kWarp) AppendKernel(KvAppendArgs a, KvLayout l) {
+  WaitForPrevious();
+  const int64_t head = int64_t{blockIdx.y} * kAppendWarps + threadIdx.x / kWarp;
+  if (head < a.shape.kv_heads) AppendHead<kKv>(a, l, blockIdx.x, head, threadIdx.x % kWarp);
   LetNextStart();
 }
 

@@ -1,7 +1,7 @@
 // quantize's rows for CUDA devices.
 #include "runtime/kernels/cuda/launch.h"
 #include "runtime/kernels/cuda/tables.h"
-#include "runtime/kernels/quantize/cuda/quantize.cuh"
+#include "runtime/kernels/quantize/cuda/kernels.cuh"
 
 namespace hasten::cuda {
 namespace {

@@ -6,10 +6,13 @@
 namespace hasten::cuda {
 namespace {
 
+__global__ void __launch_bounds__(kRopeThreads) RopeKernel(RopeArgs a) {
+  WaitForPrevious();
+  RopeRow(a, blockIdx.x, static_cast<int>(blockIdx.y), static_cast<int>(gridDim.y));
+}
+
 void RunRope(const RopeArgs& a, DeviceQueue& q) {
-  const int64_t pairs = a.heads * (a.rotary_dim / 2), each = int64_t{kRopeThreads} * kRopeEach;
-  const int64_t blocks = pairs > 0 ? (pairs + each - 1) / each : 1;   // without a pair, what is not rotated is still copied
-  Launch(q, "rope_cuda", {dim3(static_cast<unsigned>(a.rows), static_cast<unsigned>(blocks)), kRopeThreads}, RopeKernel, a);
+  Launch(q, "rope_cuda", {dim3(static_cast<unsigned>(a.rows), RopeBlocks(a)), kRopeThreads}, RopeKernel, a);
 }
 
 constexpr DeviceKernel<RopeArgs> kTable[] = {{"rope_cuda", 75, nullptr, nullptr, RunRope}};

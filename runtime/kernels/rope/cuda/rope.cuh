@@ -21,14 +21,22 @@ HST_DEVICE RopePair PairOf(const RopeArgs& a, int pair) {
   return a.interleaved ? RopePair{at + 2 * i, at + 2 * i + 1, i} : RopePair{at + i, at + i + half, i};
 }
 
-__global__ void __launch_bounds__(kRopeThreads) RopeKernel(RopeArgs a) {
-  WaitForPrevious();
-  const int64_t row = blockIdx.x;
+HST_DEVICE void Turn(float x0, float x1, float2 turn, float* first, float* second) {
+  const float c = turn.x, s = turn.y;
+  *first = Fma(x0, c, -(x1 * s));
+  *second = Fma(x1, c, x0 * s);
+}
+HST_DEVICE const float2* TurnsOf(const RopeArgs& a, int64_t row) {
+  return reinterpret_cast<const float2*>(a.table + a.positions[row] * a.rotary_dim);
+}
+
+// Block `block` of the `blocks` that share out a row.
+HST_DEVICE void RopeRow(const RopeArgs& a, int64_t row, int block, int blocks) {
   const float* x = a.x + row * a.x_stride;
   float* out = a.out + row * a.out_stride;
-  const float2* table = reinterpret_cast<const float2*>(a.table + a.positions[row] * a.rotary_dim);
+  const float2* table = TurnsOf(a, row);
   const int pairs = static_cast<int>(a.heads * (a.rotary_dim / 2));
-  const int begin = static_cast<int>(blockIdx.y) * kRopeEach * kRopeThreads + static_cast<int>(threadIdx.x);
+  const int begin = block * kRopeEach * kRopeThreads + static_cast<int>(threadIdx.x);
   float x0[kRopeEach], x1[kRopeEach];
   float2 turn[kRopeEach];
   HST_DEVICE_UNROLL
@@ -44,16 +52,34 @@ __global__ void __launch_bounds__(kRopeThreads) RopeKernel(RopeArgs a) {
     const int pair = begin + j * kRopeThreads;
     if (pair >= pairs) continue;
     const RopePair p = PairOf(a, pair);
-    const float c = turn[j].x, s = turn[j].y;
-    out[p.first] = Fma(x0[j], c, -(x1[j] * s));
-    out[p.second] = Fma(x1[j], c, x0[j] * s);
+    Turn(x0[j], x1[j], turn[j], out + p.first, out + p.second);
   }
   // What is not rotated is copied, by all of the row's blocks together.
   const int rest = static_cast<int>(a.head_dim - a.rotary_dim), copies = x == out ? 0 : static_cast<int>(a.heads) * rest;
-  for (int i = static_cast<int>(blockIdx.y * kRopeThreads + threadIdx.x); i < copies; i += static_cast<int>(gridDim.y) * kRopeThreads) {
+  for (int i = block * kRopeThreads + static_cast<int>(threadIdx.x); i < copies; i += blocks * kRopeThreads) {
     const int head = i / rest, at = head * static_cast<int>(a.head_dim) + static_cast<int>(a.rotary_dim) + i - head * rest;
     out[at] = x[at];
   }
+}
+
+// One head of a row, by a warp.
+HST_DEVICE void RopeHead(const RopeArgs& a, int64_t row, int head, int lane) {
+  const float* x = a.x + row * a.x_stride;
+  float* out = a.out + row * a.out_stride;
+  const float2* table = TurnsOf(a, row);
+  const int half = static_cast<int>(a.rotary_dim / 2), at = head * static_cast<int>(a.head_dim);
+  for (int i = lane; i < half; i += kWarp) {
+    const RopePair p = PairOf(a, head * half + i);
+    Turn(x[p.first], x[p.second], table[p.entry], out + p.first, out + p.second);
+  }
+  if (x == out) return;
+  for (int i = static_cast<int>(a.rotary_dim) + lane; i < static_cast<int>(a.head_dim); i += kWarp) out[at + i] = x[at + i];
+}
+
+// Blocks of a row; without a pair, what is not rotated is still copied.
+inline unsigned RopeBlocks(const RopeArgs& a) {
+  const int64_t pairs = a.heads * (a.rotary_dim / 2), each = int64_t{kRopeThreads} * kRopeEach;
+  return pairs > 0 ? static_cast<unsigned>((pairs + each - 1) / each) : 1;
 }
 
 }  // namespace hasten::cuda
