@@ -37,6 +37,10 @@ constexpr const char* kStride = "31";
 struct Options {
   std::string out = "gpu-check.json", filter = "*";
   bool bench = true, sanitizer = true, exhaustive = false;
+  bool device = false;   // there is one that can be used
+
+  // Of what fails for want of a device, when there is none.
+  const char* Failed() const { return device ? "failed" : "skipped"; }
 };
 
 struct Counts {
@@ -91,7 +95,7 @@ std::string Bytes(const fs::path& path) {
 }
 
 // The logits of every model that came along: CPU scalar = CPU = CUDA in bits, whatever the chunk.
-void RunModels(Json& report, Counts& counts) {
+void RunModels(const Options& o, Json& report, Counts& counts) {
   const fs::path folder = fs::path(Here()) / "models", work = fs::temp_directory_path() / ("hasten-gpu-check-" + std::to_string(::getpid()));
   std::vector<fs::path> models;
   std::error_code ignored;
@@ -120,7 +124,7 @@ void RunModels(Json& report, Counts& counts) {
       std::string name = model.filename().string() + ",";
       for (const std::string& word : way) name += " " + word;
       const std::string got = logits(way, &f);
-      Record(report, counts, "models", name, got == want ? "passed" : "failed", f);
+      Record(report, counts, "models", name, got == want ? "passed" : way.empty() ? "failed" : o.Failed(), f);
     }
   }
   fs::remove_all(work, ignored);
@@ -131,7 +135,7 @@ void RunModels(Json& report, Counts& counts) {
 void RunExhaustive(const Options& o, Json& report, Counts& counts) {
   const std::string stride = o.exhaustive ? "1" : kStride;
   const Finished f = Run({Here() + "/math_exhaustive_cuda", "--device", "--stride", stride}, o.exhaustive ? kExhaustiveLimit : kSampledLimit);
-  Record(report, counts, "exhaustive", o.exhaustive ? "all floats" : "one float of " + stride, f.status == 0 ? "passed" : f.status == 4 ? "skipped" : "failed", f);
+  Record(report, counts, "exhaustive", o.exhaustive ? "all floats" : "one float of " + stride, f.status == 0 ? "passed" : o.Failed(), f);
   report["exhaustive"].back()["output"] = f.output;
 }
 
@@ -150,13 +154,13 @@ void RunSanitizer(Json& report, Counts& counts) {
   }
 }
 
-void RunBenchmarks(Json& report, Counts& counts) {
+void RunBenchmarks(const Options& o, Json& report, Counts& counts) {
   const std::string hasten = Here() + "/hasten";
   const auto bench = [&](const std::string& name, const std::vector<std::string>& command) {
     Finished f;
     const std::string out = OutputOf(command, kBenchLimit, &f);
     Json figures = Json::parse(out, nullptr, /*allow_exceptions=*/false);
-    Record(report, counts, "bench", name, figures.is_discarded() ? "failed" : "passed", f);
+    Record(report, counts, "bench", name, !figures.is_discarded() ? "passed" : o.Failed(), f);
     if (!figures.is_discarded()) report["bench"].back()["figures"] = figures;
   };
   bench("kernels", {Here() + "/device_bench"});
@@ -182,15 +186,22 @@ int Main(int argc, char** argv) {
   Counts counts;
   Finished f;
   report["doctor"] = Json::parse(OutputOf({Here() + "/hasten", "doctor", "--json"}, kTestLimit, &f), nullptr, false);
+  if (report["doctor"].is_discarded()) {
+    std::fprintf(stderr, "hasten doctor failed: %s\n", f.output.c_str());
+    return 1;
+  }
+  const Json& cuda = report["doctor"]["cuda"];
+  o.device = !cuda["devices"].empty();
+  std::printf("%s\n", o.device ? cuda["devices"][0].dump().c_str() : cuda["problem"].dump().c_str());
   const auto save = [&] {   // after every part, so that nothing is lost
     report["passed"] = counts.passed, report["failed"] = counts.failed, report["skipped"] = counts.skipped;
     std::ofstream(o.out) << report.dump(1, ' ', false, Json::error_handler_t::replace) << "\n";
   };
   RunTests(o, report, counts), save();
-  RunModels(report, counts), save();
+  RunModels(o, report, counts), save();
   RunExhaustive(o, report, counts), save();
   if (o.sanitizer) RunSanitizer(report, counts), save();
-  if (o.bench) RunBenchmarks(report, counts), save();
+  if (o.bench) RunBenchmarks(o, report, counts), save();
   std::printf("%d passed, %d failed, %d skipped; %s\n", counts.passed, counts.failed, counts.skipped, o.out.c_str());
   return counts.failed ? 1 : 0;
 }

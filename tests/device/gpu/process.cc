@@ -55,14 +55,14 @@ Finished Start(const std::vector<std::string>& command, int limit_s, const std::
 }  // namespace
 
 Finished Run(const std::vector<std::string>& command, int limit_s) {
-  const std::string log = "/tmp/hasten-gpu-check-" + std::to_string(::getpid());
+  const std::string log = "/tmp/hasten-gpu-check-log-" + std::to_string(::getpid());
   Finished f = Start(command, limit_s, log, log);
   f.output = ReadAndRemove(log) + f.output;
   return f;
 }
 
 std::string OutputOf(const std::vector<std::string>& command, int limit_s, Finished* finished) {
-  const std::string log = "/tmp/hasten-gpu-check-" + std::to_string(::getpid());
+  const std::string log = "/tmp/hasten-gpu-check-log-" + std::to_string(::getpid());
   *finished = Start(command, limit_s, log + ".out", log + ".err");
   const std::string out = ReadAndRemove(log + ".out");
   finished->output = ReadAndRemove(log + ".err");
