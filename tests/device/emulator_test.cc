@@ -150,6 +150,12 @@ TEST(Emulator, DotsAreOfBytes) {
   EXPECT_EQ(NearestInteger(126.50001f), 127);
 }
 
+TEST(Dots, FromTheirOriginAreTheFloatsOfAllSums) {
+  int64_t wrong = 0;
+  for (int32_t dot = -kMostDot; dot <= kMostDot; ++dot) wrong += Bits(DotFromOrigin(kDotOrigin + dot)) != Bits(static_cast<float>(dot));
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST(EmulatorDeathTest, ThreadsThatWaitInVainEndTheProgram) {
   ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
   // Half of a warp takes part in a shuffle.

@@ -57,6 +57,13 @@ HST_DEVICE int32_t DotS8S8(uint32_t a, uint32_t b, int32_t c) {
 #endif
 }
 
+// float(dot) without a conversion, which GPUs do at a fraction of an addition's rate: an
+// integer sum that begins at kDotOrigin, the bits of 1.5 * 2^23, has the bits of 1.5 * 2^23 +
+// dot as long as |dot| <= kMostDot, and the subtraction is exact.
+inline constexpr int32_t kDotOrigin = 0x4b400000;
+inline constexpr int32_t kMostDot = 1 << 22;
+HST_DEVICE float DotFromOrigin(int32_t d) { return FromBits<float>(static_cast<uint32_t>(d)) - 12582912.0f; }
+
 // d += A B on the tensor cores: A 16 x 32 unsigned bytes, B 32 x 8 signed bytes, d int32;
 // all 32 lanes together. fragments.h says which lane holds what.
 HST_DEVICE void MmaU8S8(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
@@ -89,14 +96,14 @@ HST_DEVICE int32_t NearestInteger(float x) {
 #endif
 }
 
-// The same product alone: its sums begin at 0, which costs no instruction.
-HST_DEVICE void MmaS8S8First(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+// The same product alone: its sums begin at `origin`, which costs no instruction.
+HST_DEVICE void MmaS8S8First(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], int32_t origin) {
 #if defined(__CUDA_ARCH__)
   asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
                : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(0));
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(origin));
 #elif defined(HST_EMULATED)
-  d[0] = d[1] = d[2] = d[3] = 0;
+  d[0] = d[1] = d[2] = d[3] = origin;
   emulated::Mma(d, a, b, /*a_signed=*/true);
 #endif
 }

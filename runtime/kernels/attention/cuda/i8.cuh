@@ -14,6 +14,7 @@
 namespace hasten::cuda {
 
 inline constexpr int kI8MostDim = 256;
+static_assert(kI8MostDim * 128 * 127 <= kMostDot && 64 * 255 * 128 <= kMostDot);   // scores, and sums of a page's values
 
 // kTiles: tensor-core tiles of 16 pairs; kParts: warps that share a tile's columns;
 // kColumns: runs of 32 columns that each of them has; kPages: pages in shared memory.
@@ -79,7 +80,7 @@ struct I8Block : I8Threads<kTiles, kParts> {
       if (lane != 0) continue;
       const KeyRange visible = live ? c.Visible(a.shape, pair) : KeyRange{0, 0};
       p.begin[pair] = static_cast<int>(visible.begin), p.end[pair] = static_cast<int>(visible.end);
-      p.offset[pair] = -128 * sum;
+      p.offset[pair] = kDotOrigin - 128 * sum;
       p.scale[pair] = scale * a.shape.scale;
       p.slope[pair] = live && a.shape.slopes ? a.shape.slopes[c.Head(pair)] : 0.0f;
     }
@@ -112,8 +113,8 @@ struct I8Block : I8Threads<kTiles, kParts> {
       for (int i = 0; i < 2; ++i) {
         const int pair = first + 8 * n + 2 * t + i, offset = p.offset[pair];
         *reinterpret_cast<float4*>(y + pair * kYStride + key) =
-            make_float4(static_cast<float>(dots[0][n][i] + offset) * s.x, static_cast<float>(dots[0][n][2 + i] + offset) * s.y,
-                        static_cast<float>(dots[1][n][i] + offset) * s.z, static_cast<float>(dots[1][n][2 + i] + offset) * s.w);
+            make_float4(DotFromOrigin(dots[0][n][i] + offset) * s.x, DotFromOrigin(dots[0][n][2 + i] + offset) * s.y,
+                        DotFromOrigin(dots[1][n][i] + offset) * s.z, DotFromOrigin(dots[1][n][2 + i] + offset) * s.w);
       }
   }
 
@@ -137,7 +138,9 @@ struct I8Block : I8Threads<kTiles, kParts> {
     for (int run = 0; run < kColumns; ++run) {
       const int first = ColumnOf(thread, run);
       if (first >= v_cols) continue;   // of the warp's lanes alike
-      int32_t dots[4][4] = {};
+      int32_t dots[4][4];
+      HST_DEVICE_UNROLL
+      for (int i = 0; i < 16; ++i) dots[i / 4][i % 4] = kDotOrigin;
       HST_DEVICE_UNROLL
       for (int step = 0; step < 2; ++step) {
         const int row = 8 * step + 2 * t;
@@ -153,7 +156,7 @@ struct I8Block : I8Threads<kTiles, kParts> {
         HST_DEVICE_UNROLL
         for (int i = 0; i < 4; ++i) {
           float& value = values[run][i / 2 * 8 + i % 2 * 4 + n];
-          value = Fma(static_cast<float>(dots[n][i]), down[i / 2], value * old[i / 2]);
+          value = Fma(DotFromOrigin(dots[n][i]), down[i / 2], value * old[i / 2]);
         }
     }
   }

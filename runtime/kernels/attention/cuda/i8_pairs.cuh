@@ -46,7 +46,7 @@ HST_MATH I8Shared I8SharedOf(const AttentionShape& shape, int pairs, int pages, 
 // What a pair has beside its row of the arrays above.
 struct I8Pairs {
   int *begin, *end;          // the keys that it sees
-  int* offset;               // makes up for the keys' 128
+  int* offset;               // makes up for the keys' 128, and takes a score to kDotOrigin
   float *scale, *slope;      // c of the definition; the head's slope
   float *old, *down;         // of a block: values = fma(u . v, down, values * old)
   float *split_old, *split_fresh;   // of a split

@@ -99,9 +99,10 @@ HST_DEVICE void GemmStore(const IntegerLinear& p, const float (&acc)[kTiles][2][
     }
 }
 
-// One step's products, of operands in `stage`; kFirst: the run begins here.
+// One step's products, of operands in `stage`; kFirst: the run begins here, at `origin`.
 template <int kBits, int kTiles, bool kFirst>
-HST_DEVICE void GemmMultiply(const std::byte* stage, int step, uint32_t zeros, int block, int cols, int lane, int32_t (&dot)[kTiles][2][4]) {
+HST_DEVICE void GemmMultiply(const std::byte* stage, int step, uint32_t zeros, int block, int cols, int lane, int32_t origin,
+                              int32_t (&dot)[kTiles][2][4]) {
   using C = Codes<kBits>;
   const int g = lane / 4, t = lane % 4;
   uint32_t low[4], high[4];
@@ -112,7 +113,7 @@ HST_DEVICE void GemmMultiply(const std::byte* stage, int step, uint32_t zeros, i
     HST_DEVICE_UNROLL
     for (int i = 0; i < 2; ++i) {
       const uint32_t a[4] = {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]};
-      if constexpr (kFirst) MmaS8S8First(dot[j][i], a, {q.x, q.y});
+      if constexpr (kFirst) MmaS8S8First(dot[j][i], a, {q.x, q.y}, origin);
       else MmaS8S8(dot[j][i], a, {q.x, q.y});
     }
   }
@@ -120,7 +121,7 @@ HST_DEVICE void GemmMultiply(const std::byte* stage, int step, uint32_t zeros, i
 
 // Takes a finished run into the segment's sums. `sx`: the scales of x, [kTiles][8], from
 // the lane's first on; `sw`: those of the lane's four rows of W.
-template <int kTiles>
+template <int kTiles, bool kShort>
 HST_DEVICE void GemmFinishRun(const float* sx, const float (&sw)[4], const int32_t (&dot)[kTiles][2][4], float (&acc)[kTiles][2][4]) {
   HST_DEVICE_UNROLL
   for (int j = 0; j < kTiles; ++j) {
@@ -129,7 +130,7 @@ HST_DEVICE void GemmFinishRun(const float* sx, const float (&sw)[4], const int32
     for (int i = 0; i < 2; ++i)
       HST_DEVICE_UNROLL
       for (int r = 0; r < 4; ++r)
-        acc[j][i][r] = Fma(static_cast<float>(dot[j][i][r]), (r % 2 == 0 ? s.x : s.y) * sw[2 * i + r / 2], acc[j][i][r]);
+        acc[j][i][r] = Fma(DotOfRun<kShort>(dot[j][i][r]), (r % 2 == 0 ? s.x : s.y) * sw[2 * i + r / 2], acc[j][i][r]);
   }
 }
 
@@ -168,20 +169,22 @@ HST_DEVICE void GemmStage(const IntegerLinear& p, const std::byte* stage, const 
   const auto zeros = [&](int step) { return kBits < 8 ? StageScales<kGemmBlocks>::Zeros(scales, step, at.block, at.quad) : 0u; };
   if constexpr (kRun64) {
     const uint32_t z = zeros(0);
-    GemmMultiply<kBits, kTiles, true>(stage, 0, z, at.block, at.cols, at.lane, dot);
-    GemmMultiply<kBits, kTiles, false>(stage, 1, z, at.block, at.cols, at.lane, dot);
+    GemmMultiply<kBits, kTiles, true>(stage, 0, z, at.block, at.cols, at.lane, kDotOrigin, dot);
+    GemmMultiply<kBits, kTiles, false>(stage, 1, z, at.block, at.cols, at.lane, kDotOrigin, dot);
     if (kBits < 8 || p.half_scale) StageScales<kGemmBlocks>::Scales(scales, 0, at.block, at.quad, sw);
-    GemmFinishRun<kTiles>(sx, sw, dot, acc);
+    GemmFinishRun<kTiles, true>(sx, sw, dot, acc);
   } else {
+    const int32_t origin = DotOrigin(p);
     HST_DEVICE_UNROLL
     for (int step = 0; step < 2; ++step) {
       const int from = k + step * kStep, to = from + kStep, run_mask = (1 << p.run_shift) - 1;
       if (from >= end) break;
-      if ((from & run_mask) == 0) GemmMultiply<kBits, kTiles, true>(stage, step, zeros(step), at.block, at.cols, at.lane, dot);
-      else GemmMultiply<kBits, kTiles, false>(stage, step, zeros(step), at.block, at.cols, at.lane, dot);
+      if ((from & run_mask) == 0) GemmMultiply<kBits, kTiles, true>(stage, step, zeros(step), at.block, at.cols, at.lane, origin, dot);
+      else GemmMultiply<kBits, kTiles, false>(stage, step, zeros(step), at.block, at.cols, at.lane, origin, dot);
       if (to < end && (to & run_mask) != 0) continue;
       if (kBits < 8 || p.half_scale) StageScales<kGemmBlocks>::Scales(scales, step, at.block, at.quad, sw);
-      GemmFinishRun<kTiles>(sx + step * G::kCols, sw, dot, acc);
+      if (p.short_runs) GemmFinishRun<kTiles, true>(sx + step * G::kCols, sw, dot, acc);
+      else GemmFinishRun<kTiles, false>(sx + step * G::kCols, sw, dot, acc);
     }
   }
 }

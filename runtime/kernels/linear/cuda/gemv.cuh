@@ -82,10 +82,10 @@ struct GemvMemory {
       : ring(at), x(at + G::kStages * G::kStageBytes), sx(reinterpret_cast<float*>(x + rows * kXStride)), sum(reinterpret_cast<int32_t*>(sx + kMostRuns * G::kRows)) {}
 };
 
-// Takes a finished run into the segment's sums, acc[tile][row of W][column], and clears
-// its products. `zeros`: a byte for each of the lane's rows of W; `sw`: their scales;
+// Takes a finished run into the segment's sums, acc[tile][row of W][column], and its
+// products back to their beginning. `zeros`: a byte for each of the lane's rows of W; `sw`: their scales;
 // `first`: of the run's scales and sums of x.
-template <int kTiles, int kCols>
+template <int kTiles, int kCols, bool kShort>
 HST_DEVICE void GemvFinishRun(const float* sx, const int32_t* sum, int first, uint32_t zeros, const float (&sw)[4], int32_t (&dot)[kTiles][2][4],
                               float (&acc)[kTiles][4][kCols]) {
   HST_DEVICE_UNROLL
@@ -98,8 +98,8 @@ HST_DEVICE void GemvFinishRun(const float* sx, const int32_t* sum, int first, ui
       for (int r = 0; r < 4; ++r) {   // row 4 g + r: product r / 2, its row g or g + 8
         int32_t& d = dot[j][r / 2][r % 2 * 2 + c];
         const int32_t exact = d - static_cast<int32_t>(zeros >> (8 * r) & 255u) * total;
-        acc[j][r][c] = Fma(static_cast<float>(exact), scale * sw[r], acc[j][r][c]);
-        d = 0;
+        acc[j][r][c] = Fma(DotOfRun<kShort>(exact), scale * sw[r], acc[j][r][c]);
+        d = kShort ? kDotOrigin : 0;
       }
     }
 }
@@ -128,7 +128,8 @@ HST_DEVICE void GemvStage(const IntegerLinear& p, const std::byte* stage, const 
     if (C::kZero || p.half_scale) StageScales<2>::Scales(scales, step, block, quad, sw);
     const uint32_t zeros = C::kZero ? StageScales<2>::Zeros(scales, step, block, quad) : 0x80808080u;
     const int first = ((at % kChunkK) >> p.run_shift) * (8 * kTiles) + (kCols == 1 ? 0 : t * 2);
-    GemvFinishRun<kTiles, kCols>(of.sx, of.sum, first, zeros, sw, dot, acc);
+    if (p.short_runs) GemvFinishRun<kTiles, kCols, true>(of.sx, of.sum, first, zeros, sw, dot, acc);
+    else GemvFinishRun<kTiles, kCols, false>(of.sx, of.sum, first, zeros, sw, dot, acc);
   }
 }
 
@@ -174,7 +175,10 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles ==
     __syncwarp();   // the segment before has been read
     GemvLoadX<G::kRows>(of.x, of.sx, of.sum, p, s, lane);
     __syncwarp();
-    int32_t dot[kTiles][2][4] = {};
+    const int32_t origin = DotOrigin(p);
+    int32_t dot[kTiles][2][4];
+    HST_DEVICE_UNROLL
+    for (int i = 0; i < kTiles * 8; ++i) dot[i / 8][i / 4 % 2][i % 4] = origin;
     float acc[kTiles][4][kCols] = {};
     const int end = p.k < (s + 1) * kChunkK ? p.k : (s + 1) * kChunkK;
     for (int k = s * kChunkK; k < end; k += kStageK) {

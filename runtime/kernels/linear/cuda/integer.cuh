@@ -19,6 +19,11 @@ inline constexpr int kChunkK = 512;     // the definition's segment
 inline constexpr int kPairRows = 32;    // rows of W of a warp
 inline constexpr int kOneShift = 30;    // of a run or a group that is all of K
 
+// Runs whose products fit DotFromOrigin, as a power of two: 256 elements. Codes of x are
+// within 127, those of W less their zero-points within 128.
+inline constexpr int kShortShift = 8;
+static_assert((127 * 128 << kShortShift) <= kMostDot);
+
 // LinearArgs and PackedLayout in what a kernel uses. Sizes are below 2^31 (linear.cu).
 struct IntegerLinear {
   const std::byte* w;
@@ -34,8 +39,15 @@ struct IntegerLinear {
   int run_shift, group_shift;
   int segments;                   // stretches of 512, though one run be longer
   bool one_run;                   // all of K is one run and one segment
+  bool short_runs;                // within kShortShift: sums of products begin at kDotOrigin
   bool half_scale;                // fp16 a group; else fp32 a row
 };
+
+// Where a run's sums of products begin.
+HST_DEVICE int32_t DotOrigin(const IntegerLinear& p) { return p.short_runs ? kDotOrigin : 0; }
+// A finished run's sum as a float.
+template <bool kShort>
+HST_DEVICE float DotOfRun(int32_t d) { return kShort ? DotFromOrigin(d) : static_cast<float>(d); }
 
 // Where chunk c (16 bytes: four rows of a line) of a block's stage lies in shared
 // memory: turned so that the eight lanes that read at once meet different banks.

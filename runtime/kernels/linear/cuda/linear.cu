@@ -38,6 +38,7 @@ IntegerLinear Describe(const LinearArgs& a) {
   p.zero_offset = GetScheme(a.scheme).zero_point ? static_cast<int>(l.zero_offset) : 0;
   p.one_run = a.ga >= a.k, p.half_scale = l.scale_bytes == 2;
   p.run_shift = p.one_run ? kOneShift : Log2(a.ga);
+  p.short_runs = p.run_shift <= kShortShift;
   p.group_shift = l.groups == 1 ? kOneShift : Log2(l.group);
   p.segments = static_cast<int>((a.k + kChunkK - 1) / kChunkK);
   return p;
