@@ -34,7 +34,8 @@ hst_status hst_context_create(const hst_model* model, const hst_context_options*
     handle->model = model->model;
     HST_ASSIGN_OR_RETURN(handle->context, hasten::Context::Create(model->model, co));
     Log(*model, hasten::StrCat("context: ", handle->context->threads(), " threads, steps of ", handle->context->max_rows(),
-                               " rows, KV cache of ", handle->context->kv_tokens(), " tokens"));
+                               " rows, KV cache of ", handle->context->kv_tokens(), " tokens",
+                               model->model->on_device() ? hasten::StrCat(", ", (handle->context->device_bytes() + 999999) / 1000000, " MB of the device's memory") : ""));
     *context = handle.release();
     return {};
   });
@@ -51,7 +52,7 @@ void hst_context_free(hst_context* context) {
 
 hst_status hst_context_get_info(hst_context* context, hst_context_info* info, hst_error** error) {
   return GuardContext(context, error, [&](hasten::Context& c) {
-    return WriteInfo(info, {0, static_cast<uint32_t>(c.threads()), c.max_rows(), c.kv_tokens(), c.free_kv_tokens()});
+    return WriteInfo(info, {0, static_cast<uint32_t>(c.threads()), c.max_rows(), c.kv_tokens(), c.free_kv_tokens(), c.device_bytes()});
   });
 }
 

@@ -4,6 +4,7 @@
 // tested where there is no GPU.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -55,8 +56,11 @@ class Queue {
   virtual ~Queue() = default;
   // For launchers.
   DeviceQueue& launches() { return launches_; }
+  int arch() const { return launches_.arch; }
   // Scratch of at least so many bytes for the kernels. kResource; waits.
   virtual Status ReserveScratch(uint64_t bytes) = 0;
+  // The same in memory of the caller's, which outlives the queue.
+  void UseScratch(std::byte* memory, uint64_t bytes) { launches_.scratch = memory, launches_.scratch_bytes = bytes; }
 
   // In order with the launches. `host` memory is a device's own (AllocateHost) and stays
   // as it is until the copy is done.
@@ -85,11 +89,21 @@ struct DeviceInfo {
   int driver = 0, toolkit = 0;    // 13000: 13.0
 };
 
+// What a device's memory has room for.
+struct DeviceRoom {
+  uint64_t limit = 0;             // bytes that may be allocated; 0: there is no limit
+  uint64_t used = 0;              // bytes that are allocated
+  uint64_t free = 0;              // bytes that the device has free, whoever uses the others
+
+  uint64_t left() const { return limit ? std::min(limit - std::min(limit, used), free) : free; }
+};
+
 class Device : public std::enable_shared_from_this<Device> {
  public:
   virtual ~Device() = default;
   virtual DeviceInfo Info() const = 0;
   virtual const DeviceKernels& kernels() const = 0;
+  virtual DeviceRoom Room() const = 0;
   // kResource, with what was asked for and what is there.
   virtual Result<DeviceMemory> Allocate(uint64_t bytes, const char* what) = 0;
   virtual Result<DeviceMemory> AllocateHost(uint64_t bytes, const char* what) = 0;

@@ -44,9 +44,7 @@ Status Context::Init(std::shared_ptr<const Model> model, const ContextOptions& o
   cancel_ = options.cancel;
   const int64_t tokens = options.kv_tokens ? options.kv_tokens : model_->causal() ? std::min(limit, kDefaultTokens) : kDefaultTokens;
   if (model_->on_device()) {
-    HST_ASSIGN_OR_RETURN(device_, DeviceStep::Create(*model_, max_rows_, options.stream));
-    HST_ASSIGN_OR_RETURN(pool_, KvPool::CreateOn(device_->device(), device_->queue(), model_->layers(), tokens));
-    HST_RETURN_IF_ERROR(device_->UseCache(pool_));
+    HST_RETURN_IF_ERROR(InitOnDevice({max_rows_, options.kv_tokens, tokens}, options.stream));
   } else {
     if (options.stream) return UsageError("stream: the model runs on the CPU, which has none");
     HST_ASSIGN_OR_RETURN(pool_, KvPool::Create(model_->layers(), tokens));
@@ -60,7 +58,18 @@ Status Context::Init(std::shared_ptr<const Model> model, const ContextOptions& o
   for (const fb::Output* o : *model_->program().outputs())
     if (o->row() >= 0) pooled_rows_.push_back(o->row());
   if (options.profile) profile_.resize(model_->instructions().size());
-  stores_.resize(model_->program().outputs()->size());
+  stores_.resize(model_->program().outputs()->size());   // on a device they are there already
+  return {};
+}
+
+Status Context::InitOnDevice(const DeviceDemand& demand, void* stream) {
+  HST_ASSIGN_OR_RETURN(device_, DeviceStep::Create(*model_, demand, stream));
+  const DevicePlan& plan = device_->plan();
+  HST_ASSIGN_OR_RETURN(pool_, KvPool::CreateOn(device_->device(), device_->queue(), model_->layers(), plan.cache_blocks * kKvPageTokens));
+  device_->UseCache(pool_);
+  HST_ASSIGN_OR_RETURN(rope_, model_->Rope(0, plan.positions));
+  sampling_.Use(device_->MemoryOf(plan.sampling));
+  for (const DevicePlan::Part& rows : plan.rows) stores_.emplace_back().Use(device_->MemoryOf(rows));
   return {};
 }
 

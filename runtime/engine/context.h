@@ -24,7 +24,8 @@ namespace hasten {
 
 struct ContextOptions {
   int threads = 0;             // 0: one a hardware thread; with the caller
-  int64_t kv_tokens = 0;       // tokens of all sequences together; 0: one sequence of the model's length, at most 8192
+  int64_t kv_tokens = 0;       // tokens of all sequences together; 0: one sequence of the model's length, at most 8192, but on
+                               // a device with a limit as many as that leaves room for
   int64_t max_rows = 0;        // rows of one step; 0: 512, for encoders the model's length, at most 8192
   int64_t prefill_chunk = 0;   // most tokens of one sequence in a step; 0: max_rows. Encoders ignore it
   bool profile = false;        // measure every instruction
@@ -60,6 +61,8 @@ class Context {
   // Tokens that can still be cached, in whole pages.
   int64_t free_kv_tokens() const { return pool_.free_blocks() * kKvPageTokens; }
   int64_t kv_tokens() const { return pool_.blocks() * kKvPageTokens; }
+  // Of a device's memory, without the model's weights and tables; 0 on the CPU.
+  uint64_t device_bytes() const { return device_ ? device_->plan().block_bytes + device_->plan().cache_bytes : 0; }
 
   SequenceId CreateSequence();  // 0 when there are 2^20 already
   // A second sequence with the same tokens; their cache is shared, not copied.
@@ -123,12 +126,14 @@ class Context {
 
   Context() = default;
   Status Init(std::shared_ptr<const Model> model, const ContextOptions& options);
+  Status InitOnDevice(const DeviceDemand& demand, void* stream);
   Slot* Find(SequenceId id) const;
   static Status NoSequence(SequenceId id);
   Status CheckEmpty(const Slot& slot, int64_t tokens, const char* what) const;  // and that `tokens` may enter it
   Status CheckItems(std::span<const EvalItem> items);
   Status ReserveItems(std::span<const EvalItem> items);
   void RollBack(std::span<const EvalItem> items);
+  Status UseRope(std::span<const EvalItem> items);
   Status RunSteps(std::span<const EvalItem> items);
   bool FillStep(std::span<const EvalItem> items);   // true when it holds the last token of the call
   void AddRows(const EvalItem& item, Progress& p, int64_t count);
@@ -178,7 +183,8 @@ class Context {
   std::vector<DeviceMemory> fetched_;       // by piece: a device's rows, on the host
   std::vector<bool> is_fetched_;
   std::vector<std::byte> sample_work_;
-  DeviceMemory sampling_, sampling_host_;   // a device's arguments and token
+  PlannedMemory sampling_;                  // a device's arguments and token
+  DeviceMemory sampling_host_;
   size_t items_ = 0;
   std::vector<InstructionProfile> profile_;
 };

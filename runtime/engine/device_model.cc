@@ -11,13 +11,11 @@ constexpr uint64_t kPieceBytes = 16 << 20;   // long enough that starting a copy
 
 }  // namespace
 
-Result<DeviceMemory> UploadFloats(Device& device, Queue& queue, std::span<const float> values, const char* what) {
-  HST_ASSIGN_OR_RETURN(DeviceMemory memory, device.Allocate(std::max<uint64_t>(values.size_bytes(), 1), what));
+Status UploadFloats(Device& device, Queue& queue, std::span<const float> values, std::byte* to, const char* what) {
   HST_ASSIGN_OR_RETURN(const DeviceMemory host, device.AllocateHost(std::max<uint64_t>(values.size_bytes(), 1), what));
   std::memcpy(host.data(), values.data(), values.size_bytes());
-  queue.Upload(memory.data(), host.data(), values.size_bytes());
-  HST_RETURN_IF_ERROR(queue.Wait());
-  return memory;
+  queue.Upload(to, host.data(), values.size_bytes());
+  return queue.Wait();
 }
 
 Result<std::unique_ptr<DeviceModel>> DeviceModel::Load(std::shared_ptr<Device> device, const ArtifactFile& file,
@@ -33,7 +31,8 @@ Result<std::unique_ptr<DeviceModel>> DeviceModel::Load(std::shared_ptr<Device> d
   for (const AttentionShape& s : layers)
     if (s.slopes) slopes.insert(slopes.end(), s.slopes, s.slopes + s.heads);
   if (!slopes.empty()) {
-    HST_ASSIGN_OR_RETURN(m->slopes_, UploadFloats(*m->device_, *m->queue_, slopes, "ALiBi's slopes"));
+    HST_ASSIGN_OR_RETURN(m->slopes_, m->device_->Allocate(slopes.size() * sizeof(float), "ALiBi's slopes"));
+    HST_RETURN_IF_ERROR(UploadFloats(*m->device_, *m->queue_, slopes, m->slopes_.data(), "ALiBi's slopes"));
   }
   const float* at = reinterpret_cast<const float*>(m->slopes_.data());
   for (AttentionShape s : layers) {

@@ -37,7 +37,7 @@ class DeviceModel {
   double upload_seconds_ = 0;
 };
 
-// fp32 values in a device's memory.
-Result<DeviceMemory> UploadFloats(Device& device, Queue& queue, std::span<const float> values, const char* what);
+// Copies fp32 values to a device's memory, and waits.
+Status UploadFloats(Device& device, Queue& queue, std::span<const float> values, std::byte* to, const char* what);
 
 }  // namespace hasten

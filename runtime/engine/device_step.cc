@@ -5,54 +5,38 @@
 #include <chrono>
 #include <cstring>
 
-#include "runtime/base/checked.h"
 #include "runtime/kernels/attention/cuda/plan.h"
 
 namespace hasten {
 namespace {
 
-constexpr int64_t kMostDecodeRows = 256;    // a larger step gains nothing from a recording
-constexpr int64_t kLeastKeys = 256;         // one split of attention
 constexpr uint64_t kAlignment = 256;
 
 uint64_t AlignUp(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
 
-Result<std::unique_ptr<DeviceStep>> DeviceStep::Create(const Model& model, int64_t max_rows, void* stream) {
+Result<std::unique_ptr<DeviceStep>> DeviceStep::Create(const Model& model, const DeviceDemand& demand, void* stream) {
   std::unique_ptr<DeviceStep> d(new DeviceStep);
   d->model_ = &model;
   d->device_ = model.on_device()->device().shared_from_this();
-  d->max_rows_ = max_rows;
+  d->max_rows_ = demand.max_rows;
   HST_ASSIGN_OR_RETURN(d->queue_, d->device_->NewQueue(stream));
-  const Checked arena = Checked(model.program().arena_bytes_per_row()) * static_cast<uint64_t>(max_rows);
-  if (!arena.ok()) return ResourceError("an arena of ", max_rows, " rows is too large");
-  HST_ASSIGN_OR_RETURN(d->arena_, d->device_->Allocate(std::max<uint64_t>(arena.value(), 1), "the arena"));
+  HST_ASSIGN_OR_RETURN(d->plan_, PlanOnDevice(model, *d->queue_, demand));
+  HST_ASSIGN_OR_RETURN(d->memory_, d->device_->Allocate(d->plan_.block_bytes, "a context's steps"));
+  // In this place for good: recordings hold its address.
+  const std::span<std::byte> scratch = d->MemoryOf(d->plan_.scratch);
+  d->queue_->UseScratch(scratch.data(), scratch.size());
+  d->sampler_ = SamplerOf(model, *d->queue_);
+  d->staging_.Use(d->MemoryOf(d->plan_.staging));
+  HST_ASSIGN_OR_RETURN(d->host_staging_, d->device_->AllocateHost(d->plan_.staging.bytes, "a step's tokens"));
   return d;
 }
 
-Status DeviceStep::UseCache(const KvPool& pool) {
+void DeviceStep::UseCache(const KvPool& pool) {
   const auto layers = model_->on_device()->layers();
   for (size_t l = 0; l < layers.size(); ++l) caches_.push_back({pool.layer_base(l), static_cast<int64_t>(pool.block_bytes())});
   spare_block_ = static_cast<int32_t>(pool.blocks());
-  most_keys_ = std::min(std::max(model_->max_positions(), kLeastKeys), std::max(pool.blocks() * kKvPageTokens, kLeastKeys));
-  // What the largest step needs.
-  Step largest;
-  largest.arena = arena_.data();
-  largest.rows = largest.outputs = max_rows_;
-  largest.queue = queue_.get();
-  largest.paged.rows = largest.paged.tile_count = max_rows_;
-  largest.paged.most_keys = most_keys_;
-  largest.caches = caches_;
-  const std::vector<const float*> ropes(model_->program().rope_tables() ? model_->program().rope_tables()->size() : 0);
-  largest.rope = ropes;
-  uint64_t scratch = 0;
-  for (const auto& i : model_->instructions()) scratch = std::max(scratch, i->DeviceScratch(largest));
-  // Never more afterwards: recordings hold its address.
-  SampleArgs sample{.vocab = model_->vocab(), .rows = 1};
-  sampler_ = SelectKernel(device_->kernels().table<SampleArgs>(), sample, queue_->launches().arch);
-  if (sampler_ && sampler_->scratch) scratch = std::max<uint64_t>(scratch, sampler_->scratch(sample, queue_->launches()));
-  return queue_->ReserveScratch(scratch);
 }
 
 void DeviceStep::AddSequence(int64_t row, int64_t rows, int64_t past, std::span<const int32_t> blocks) {
@@ -74,29 +58,31 @@ void DeviceStep::Pad(Rows r) {
   }
 }
 
-DeviceStep::Layout DeviceStep::LayoutOf(const Rows& r) const {
+DeviceStep::Layout DeviceStep::LayoutOf(uint64_t rows, uint64_t types, uint64_t outputs, uint64_t sequences, uint64_t tiles, uint64_t blocks) {
   Layout l{};
   uint64_t at = 0;
-  const auto take = [&](size_t count, size_t size) {
+  const auto take = [&](uint64_t count, uint64_t size) {
     const uint64_t begin = at;
     at = AlignUp(at + count * size);
     return begin;
   };
-  l.ids = take(r.ids.size(), 4), l.positions = take(r.ids.size(), 4), l.types = take(r.types.size(), 4);
-  l.output_rows = take(r.output_rows.size(), 4), l.row_sequence = take(r.ids.size(), 4);
-  l.sequences = take(sequences_.size(), sizeof(PagedSequence)), l.tiles = take(tiles_.size(), sizeof(PagedTile));
-  l.blocks = take(blocks_.size(), 4);
+  l.ids = take(rows, 4), l.positions = take(rows, 4), l.types = take(types, 4);
+  l.output_rows = take(outputs, 4), l.row_sequence = take(rows, 4);
+  l.sequences = take(sequences, sizeof(PagedSequence)), l.tiles = take(tiles, sizeof(PagedTile));
+  l.blocks = take(blocks, 4);
   l.bytes = at;
   return l;
 }
+
+uint64_t DeviceStep::StagingBytes(uint64_t rows, uint64_t blocks) { return LayoutOf(rows, rows, rows, rows, rows, blocks).bytes; }
 
 Status DeviceStep::Stage(const Rows& r, const Layout& l) {
   if (in_flight_) HST_RETURN_IF_ERROR(Wait());
   if (l.bytes > staging_.size()) {
     recordings_.clear();   // they hold the old addresses
-    staging_ = {}, host_staging_ = {};
-    const uint64_t bytes = std::bit_ceil(std::max<uint64_t>(l.bytes, 64 * 1024));
-    HST_ASSIGN_OR_RETURN(staging_, device_->Allocate(bytes, "a step's tokens"));
+    host_staging_ = {};
+    const uint64_t bytes = std::bit_ceil(l.bytes);
+    HST_RETURN_IF_ERROR(staging_.Grow(bytes, *device_, "a step's tokens"));
     HST_ASSIGN_OR_RETURN(host_staging_, device_->AllocateHost(bytes, "a step's tokens"));
   }
   const auto put = [&](uint64_t at, const auto& values) {
@@ -115,7 +101,7 @@ Status DeviceStep::Stage(const Rows& r, const Layout& l) {
 Step DeviceStep::StepOf(const Rows& r, const Layout& l, const RopeTables& rope) {
   const auto ints = [&](uint64_t at) { return reinterpret_cast<const int32_t*>(staging_.data() + at); };
   Step s;
-  s.arena = arena_.data();
+  s.arena = arena();
   s.rows = static_cast<int64_t>(r.ids.size()), s.outputs = static_cast<int64_t>(r.output_rows.size());
   s.ids = ints(l.ids), s.positions = ints(l.positions), s.types = r.types.empty() ? nullptr : ints(l.types);
   s.output_rows = ints(l.output_rows);
@@ -128,7 +114,7 @@ Step DeviceStep::StepOf(const Rows& r, const Layout& l, const RopeTables& rope) 
   s.paged.rows = s.rows, s.paged.tile_count = static_cast<int64_t>(tiles_.size());
   int64_t keys = kLeastKeys;
   for (const PagedSequence& q : sequences_) keys = std::max<int64_t>(keys, q.past + q.rows);
-  s.paged.most_keys = std::min(most_keys_, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(keys))));
+  s.paged.most_keys = std::min(plan_.most_keys, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(keys))));
   return s;
 }
 
@@ -151,11 +137,11 @@ Status DeviceStep::RunMeasured(const Step& step, std::span<InstructionProfile> p
 
 Status DeviceStep::Run(const Rows& rows, const RopeTables& rope, std::span<InstructionProfile> profile) {
   cuda::PlanTiles(sequences_, cuda::kPagedTileRows, tiles_);
-  const Layout layout = LayoutOf(rows);
+  const Layout layout = LayoutOf(rows.ids.size(), rows.types.size(), rows.output_rows.size(), sequences_.size(), tiles_.size(), blocks_.size());
   HST_RETURN_IF_ERROR(Stage(rows, layout));
   const Step step = StepOf(rows, layout, rope);
   if (!profile.empty()) return RunMeasured(step, profile);
-  if (recorded_positions_ != rope.positions) recordings_.clear(), recorded_positions_ = rope.positions;
+  if (recorded_ropes_ != rope.pointers) recordings_.clear(), recorded_ropes_ = rope.pointers;
   if (!decodes_) {
     Launch(step);
   } else {

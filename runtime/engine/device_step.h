@@ -1,4 +1,4 @@
-// A context's steps on a device: its queue and arena, the upload of what a step needs, and
+// A context's steps on a device: its queue and memory, the upload of what a step needs, and
 // the launches, recorded and replayed where steps have the same shape (decoding).
 //
 // A step that decodes one token of each of n sequences is filled up to the next power of
@@ -15,8 +15,10 @@
 #include <tuple>
 #include <vector>
 
+#include "runtime/engine/device_plan.h"
 #include "runtime/engine/kv_pool.h"
 #include "runtime/engine/model.h"
+#include "runtime/engine/planned_memory.h"
 #include "runtime/engine/step.h"
 
 namespace hasten {
@@ -27,14 +29,21 @@ struct InstructionProfile {
 
 class DeviceStep {
  public:
-  // Arena and scratch for steps of up to `max_rows` rows. `stream`: see Device::NewQueue.
-  static Result<std::unique_ptr<DeviceStep>> Create(const Model& model, int64_t max_rows, void* stream);
-  // The cache is made after the queue; scratch depends on how many tokens it holds.
-  Status UseCache(const KvPool& pool);
+  static constexpr int64_t kMostDecodeRows = 256;   // a larger step gains nothing from a recording
+  static constexpr int64_t kLeastKeys = 256;        // one split of attention
+  // Staging memory of steps of up to `rows` rows and as many sequences, with `blocks` pages in all.
+  static uint64_t StagingBytes(uint64_t rows, uint64_t blocks);
+
+  // Plans and allocates all that steps need. `stream`: see Device::NewQueue.
+  static Result<std::unique_ptr<DeviceStep>> Create(const Model& model, const DeviceDemand& demand, void* stream);
+  // The cache, of the planned number of blocks, is made after the queue.
+  void UseCache(const KvPool& pool);
+  const DevicePlan& plan() const { return plan_; }
+  std::span<std::byte> MemoryOf(const DevicePlan::Part& part) const { return {memory_.data() + part.at, part.bytes}; }
 
   Device& device() const { return *device_; }
   Queue& queue() const { return *queue_; }
-  std::byte* arena() const { return arena_.data(); }
+  std::byte* arena() const { return memory_.data() + plan_.arena.at; }
 
   // The step's tokens, filled by the context and by Pad.
   struct Rows {
@@ -65,7 +74,7 @@ class DeviceStep {
   };
 
   DeviceStep() = default;
-  Layout LayoutOf(const Rows& rows) const;
+  static Layout LayoutOf(uint64_t rows, uint64_t types, uint64_t outputs, uint64_t sequences, uint64_t tiles, uint64_t blocks);
   Status Stage(const Rows& rows, const Layout& l);
   Step StepOf(const Rows& rows, const Layout& l, const RopeTables& rope);
   Status RunMeasured(const Step& step, std::span<InstructionProfile> profile);
@@ -73,18 +82,21 @@ class DeviceStep {
 
   const Model* model_ = nullptr;
   std::shared_ptr<Device> device_;
+  DevicePlan plan_;
+  DeviceMemory memory_;                 // the plan's block
   std::unique_ptr<Queue> queue_;
-  DeviceMemory arena_, staging_, host_staging_;
+  PlannedMemory staging_;
+  DeviceMemory host_staging_;
   std::vector<PagedCache> caches_;
   std::vector<PagedSequence> sequences_;
   std::vector<PagedTile> tiles_;
   std::vector<int32_t> blocks_;
   const DeviceKernel<SampleArgs>* sampler_ = nullptr;
-  int64_t max_rows_ = 0, most_keys_ = 0;
+  int64_t max_rows_ = 0;
   int32_t spare_block_ = 0;
   bool decodes_ = false;                // all sequences of the step have one row
   bool in_flight_ = false;              // the staging memory may still be read
-  int64_t recorded_positions_ = 0;      // of the RoPE tables, which only grow
+  std::vector<const float*> recorded_ropes_;   // the RoPE tables that recordings read
   std::map<Shape, Recording> recordings_;
 };
 

@@ -82,14 +82,10 @@ Status Context::Evaluate(std::span<const EvalItem> items) {
   pieces_.clear();
   HST_RETURN_IF_ERROR(CheckItems(items));
   if (items.empty()) return {};
-  int64_t last = 0;
-  for (size_t i = 0; i < items.size(); ++i) last = std::max(last, progress_[i].before + static_cast<int64_t>(items[i].tokens.size()));
-  if (!rope_ || rope_->positions < last) {
-    HST_ASSIGN_OR_RETURN(rope_, model_->Rope(last));
-  }
   Status status;
   try {
     status = ReserveItems(items);
+    if (status.ok()) status = UseRope(items);
     if (status.ok()) status = RunSteps(items);
   } catch (...) {
     RollBack(items);
@@ -97,6 +93,14 @@ Status Context::Evaluate(std::span<const EvalItem> items) {
   }
   if (!status.ok()) RollBack(items);
   return status;
+}
+
+Status Context::UseRope(std::span<const EvalItem> items) {
+  int64_t last = 0;
+  for (size_t i = 0; i < items.size(); ++i) last = std::max(last, progress_[i].before + static_cast<int64_t>(items[i].tokens.size()));
+  if (rope_ && rope_->positions >= last) return {};
+  HST_ASSIGN_OR_RETURN(rope_, model_->Rope(last, device_ ? device_->plan().positions : 0));
+  return {};
 }
 
 Status Context::RunSteps(std::span<const EvalItem> items) {
@@ -212,7 +216,8 @@ Status Context::PrepareStores(std::span<const EvalItem> items) {
     const int64_t stride = RowStride(outputs.Get(o)->view()->cols());
     int64_t rows = 0;
     for (const EvalItem& item : items) rows += RowsWanted(item, *outputs.Get(o));
-    HST_RETURN_IF_ERROR(stores_[o].Resize(static_cast<size_t>(rows * stride), device_ ? &device_->device() : nullptr));
+    if (Status s = stores_[o].Resize(static_cast<size_t>(rows * stride), device_ ? &device_->device() : nullptr); !s.ok())
+      return std::move(s).Annotate(StrCat("evaluate: ", rows, " rows of output ", o, " are asked for in one call; ask for fewer at a time, or leave more memory beside kv_tokens"));
     int64_t at = 0;
     for (size_t i = 0; i < items.size(); ++i) {
       pieces_[i * stores_.size() + o].data = stores_[o].data() + at * stride;

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/base/checked.h"
-
 namespace hasten {
 namespace {
 
@@ -15,6 +13,12 @@ constexpr int64_t kMaxBlocks = 1 << 26;
 int64_t BlocksFor(int64_t tokens) { return (tokens + kKvPageTokens - 1) / kKvPageTokens; }
 
 }  // namespace
+
+Checked KvPool::BlockBytes(std::span<const AttentionShape> layers) {
+  Checked block = 0;
+  for (const AttentionShape& shape : layers) block = block + KvPageBytes(shape);
+  return block;
+}
 
 Status KvPool::Plan(std::span<const AttentionShape> layers, int64_t tokens, int64_t spare, uint64_t* bytes) {
   Checked block = 0;

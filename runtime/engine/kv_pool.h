@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/base/checked.h"
 #include "runtime/base/status.h"
 #include "runtime/device/device.h"
 #include "runtime/engine/memory.h"
@@ -18,6 +19,8 @@ namespace hasten {
 
 class KvPool {
  public:
+  // Of 64 tokens of all layers; invalid when that is too much to count.
+  static Checked BlockBytes(std::span<const AttentionShape> layers);
   // Room for `tokens` tokens (rounded up to blocks) of `layers`. kResource when
   // the system has no address space for it; memory is used as tokens come.
   static Result<KvPool> Create(std::span<const AttentionShape> layers, int64_t tokens);

@@ -73,34 +73,66 @@ Status Model::Bind(const ModelOptions& options) {
   return {};
 }
 
-Result<std::shared_ptr<const RopeTables>> Model::Rope(int64_t positions) const {
-  const std::lock_guard lock(rope_mutex_);
-  if (rope_ && rope_->positions >= positions) return rope_;
-  // Doubling, so that a sequence that grows token by token does not rebuild
-  // often; an entry does not depend on the table's length.
+// Doubling, so that a sequence that grows token by token does not rebuild often; an entry
+// does not depend on the table's length.
+int64_t Model::GrownPositions(int64_t positions) const {
   int64_t n = 1024;
   while (n < positions) n *= 2;
-  n = std::max(positions, std::min(n, max_positions_));
+  return std::max(positions, std::min(n, max_positions_));
+}
+
+Result<std::shared_ptr<const RopeTables>> Model::Rope(int64_t positions, int64_t reach) const {
+  const std::lock_guard lock(rope_mutex_);
+  if (rope_ && rope_->positions >= positions && rope_->reach >= reach) return rope_;
   const ScopedFpEnv fp;
+  if (on_device_) return RopeOnDevice(positions, reach);
   auto tables = std::make_shared<RopeTables>();
-  tables->positions = n;
+  tables->positions = GrownPositions(positions);
   if (program().rope_tables())
     for (const fb::RopeTable* t : *program().rope_tables()) {
       const std::span<const float> inv_freq(t->inv_freq()->data(), t->inv_freq()->size());
-      std::vector<float> values(static_cast<size_t>(n) * inv_freq.size() * 2);
-      BuildRopeTable(inv_freq, t->scale(), n, values);
-      if (on_device_) {
-        HST_ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, on_device_->device().NewQueue());
-        HST_ASSIGN_OR_RETURN(DeviceMemory memory, UploadFloats(on_device_->device(), *queue, values, "a RoPE table"));
-        tables->pointers.push_back(reinterpret_cast<const float*>(memory.data()));
-        tables->on_device.push_back(std::move(memory));
-        continue;
-      }
+      std::vector<float> values(static_cast<size_t>(tables->positions) * inv_freq.size() * 2);
+      BuildRopeTable(inv_freq, t->scale(), tables->positions, values);
       tables->pointers.push_back(values.data());
       tables->values.push_back(std::move(values));
     }
   rope_ = std::move(tables);
   return rope_;
+}
+
+// Entries are added behind those that kernels may be reading; where the memory is too small, all are made anew.
+Result<std::shared_ptr<const RopeTables>> Model::RopeOnDevice(int64_t positions, int64_t reach) const {
+  auto tables = std::make_shared<RopeTables>();
+  if (rope_ && rope_->reach >= std::max(positions, reach)) *tables = *rope_;
+  else tables->reach = std::max(positions, reach);
+  const int64_t first = tables->positions;
+  if (positions > first) tables->positions = std::min(GrownPositions(positions), tables->reach);
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<Queue> queue, on_device_->device().NewQueue());
+  for (uint32_t i = 0; program().rope_tables() && i < program().rope_tables()->size(); ++i) {
+    const fb::RopeTable& t = *program().rope_tables()->Get(i);
+    const std::span<const float> inv_freq(t.inv_freq()->data(), t.inv_freq()->size());
+    if (tables->on_device.size() == i) {
+      const uint64_t bytes = static_cast<uint64_t>(tables->reach) * inv_freq.size() * 2 * sizeof(float);
+      HST_ASSIGN_OR_RETURN(DeviceMemory memory, on_device_->device().Allocate(std::max<uint64_t>(bytes, 1), "a RoPE table"));
+      tables->pointers.push_back(reinterpret_cast<const float*>(memory.data()));
+      tables->on_device.push_back(std::make_shared<const DeviceMemory>(std::move(memory)));
+    }
+    std::vector<float> values(static_cast<size_t>(tables->positions - first) * inv_freq.size() * 2);
+    BuildRopeTable(inv_freq, t.scale(), tables->positions, values, first);
+    std::byte* to = tables->on_device[i]->data() + static_cast<uint64_t>(first) * inv_freq.size() * 2 * sizeof(float);
+    if (!values.empty()) HST_RETURN_IF_ERROR(UploadFloats(on_device_->device(), *queue, values, to, "a RoPE table"));
+  }
+  rope_ = std::move(tables);
+  return rope_;
+}
+
+uint64_t Model::NewRopeBytes(int64_t reach) const {
+  const std::lock_guard lock(rope_mutex_);
+  if (rope_ && rope_->reach >= reach) return 0;
+  uint64_t bytes = 0;
+  if (program().rope_tables())
+    for (const fb::RopeTable* t : *program().rope_tables()) bytes += static_cast<uint64_t>(reach) * t->inv_freq()->size() * 2 * sizeof(float);
+  return bytes;
 }
 
 Result<const Tokenizer*> Model::tokenizer() const {

@@ -31,11 +31,12 @@ struct ModelOptions {
   std::shared_ptr<Device> device;  // where the program runs; null: here
 };
 
-// Cosine and sine tables, by table index, for positions below `positions`.
+// Cosine and sine tables, by table index, for positions below `positions`. On a device the
+// memory is for more of them, and tables that grew within it share it.
 struct RopeTables {
-  int64_t positions = 0;
+  int64_t positions = 0, reach = 0;
   std::vector<std::vector<float>> values;
-  std::vector<DeviceMemory> on_device;
+  std::vector<std::shared_ptr<const DeviceMemory>> on_device;
   std::vector<const float*> pointers;  // into one of the two
 };
 
@@ -63,8 +64,11 @@ class Model {
   std::span<const std::byte> WeightsAfter(size_t i) const { return weights_after_[i]; }
 
   // RoPE tables for at least `positions` positions (up to max_positions), built
-  // when first asked for and shared. Thread-safe; throws std::bad_alloc; kResource on a device.
-  Result<std::shared_ptr<const RopeTables>> Rope(int64_t positions) const;
+  // when first asked for and shared. On a device memory for `reach` positions is allocated
+  // at once. Thread-safe; throws std::bad_alloc; kResource on a device.
+  Result<std::shared_ptr<const RopeTables>> Rope(int64_t positions, int64_t reach = 0) const;
+  // Bytes of a device's memory that tables of this reach would add to those that there are.
+  uint64_t NewRopeBytes(int64_t reach) const;
 
   // A step of the program has run, and read the weights. Thread-safe.
   void CountStep() const {
@@ -78,6 +82,8 @@ class Model {
  private:
   Model() = default;
   Status Bind(const ModelOptions& options);
+  int64_t GrownPositions(int64_t positions) const;
+  Result<std::shared_ptr<const RopeTables>> RopeOnDevice(int64_t positions, int64_t reach) const;
 
   std::shared_ptr<const ArtifactFile> file_;
   std::unique_ptr<HugeWeights> huge_weights_;   // within file_; null: the weights stay where they are

@@ -8,11 +8,11 @@
 namespace hasten {
 namespace {
 
-// Room for the caller's bytes and more, kept from call to call.
-Status Grow(DeviceMemory& memory, uint64_t bytes, Device& device, bool host) {
+// Room for so many bytes, kept from call to call.
+Status GrowHost(DeviceMemory& memory, uint64_t bytes, Device& device) {
   if (bytes <= memory.size()) return {};
   memory = {};
-  HST_ASSIGN_OR_RETURN(memory, host ? device.AllocateHost(bytes, "output rows") : device.Allocate(bytes, "output rows"));
+  HST_ASSIGN_OR_RETURN(memory, device.AllocateHost(bytes, "output rows"));
   return {};
 }
 
@@ -34,7 +34,7 @@ Result<OutputRows> Context::Output(size_t item, size_t output) {
   if (!is_fetched_[index]) {
     // To the end of the last row's columns: what lies behind may be nothing's.
     const uint64_t bytes = static_cast<uint64_t>((piece->rows - 1) * piece->stride + cols) * sizeof(float);
-    HST_RETURN_IF_ERROR(Grow(rows, bytes, device_->device(), true));
+    HST_RETURN_IF_ERROR(GrowHost(rows, bytes, device_->device()));
     device_->queue().Download(rows.data(), reinterpret_cast<const std::byte*>(piece->data), bytes);
     HST_RETURN_IF_ERROR(device_->Wait());
     is_fetched_[index] = true;
@@ -61,33 +61,34 @@ Result<int32_t> Context::SampleOutput(size_t item, size_t output, int64_t row, s
 
 Result<int32_t> Context::SampleOnDevice(const Piece& piece, int64_t row, size_t vocab, std::span<const int32_t> recent, int64_t position,
                                         const SampleOptions& options) {
-  // One copy in: the row's parameters, then the tokens of the penalty; and the token out.
-  constexpr uint64_t kParams = 256;
-  static_assert(sizeof(SampleRow) <= kParams);
+  // One copy in, the row's parameters and the tokens of the penalty; and the token out.
+  static_assert(sizeof(SampleRow) <= SamplingLayout::kRecent);
   const bool penalty = options.repetition_penalty != 1.0f;
   const SampleRow params{options, position, 0, 0, static_cast<int32_t>(penalty ? recent.size() : 0)};
-  const uint64_t in = kParams + (penalty ? recent.size_bytes() : 0), token = (in + 255) / 256 * 256;
-  if (token + sizeof(int32_t) > sampling_.size()) {
+  const SamplingLayout layout(penalty ? recent.size() : 0);
+  const uint64_t in = SamplingLayout::kRecent + (penalty ? recent.size_bytes() : 0);
+  if (layout.bytes > std::min(sampling_.size(), sampling_host_.size())) {
     HST_RETURN_IF_ERROR(device_->Wait());
-    HST_RETURN_IF_ERROR(Grow(sampling_, 2 * token + 256, device_->device(), false));
-    HST_RETURN_IF_ERROR(Grow(sampling_host_, 2 * token + 256, device_->device(), true));
+    const uint64_t bytes = layout.bytes > sampling_.size() ? SamplingLayout(2 * recent.size()).bytes : sampling_.size();
+    HST_RETURN_IF_ERROR(sampling_.Grow(bytes, device_->device(), "choosing a token"));
+    HST_RETURN_IF_ERROR(GrowHost(sampling_host_, bytes, device_->device()));
   }
   std::memcpy(sampling_host_.data(), &params, sizeof params);
-  if (penalty) std::memcpy(sampling_host_.data() + kParams, recent.data(), recent.size_bytes());
+  if (penalty) std::memcpy(sampling_host_.data() + SamplingLayout::kRecent, recent.data(), recent.size_bytes());
   Queue& queue = device_->queue();
   queue.Upload(sampling_.data(), sampling_host_.data(), in);
   SampleArgs a;
   a.logits = piece.data + row * piece.stride, a.logits_stride = piece.stride;
   a.vocab = static_cast<int64_t>(vocab);
   a.params = reinterpret_cast<const SampleRow*>(sampling_.data());
-  a.recent = reinterpret_cast<const int32_t*>(sampling_.data() + kParams);
-  a.tokens = reinterpret_cast<int32_t*>(sampling_.data() + token);
+  a.recent = reinterpret_cast<const int32_t*>(sampling_.data() + SamplingLayout::kRecent);
+  a.tokens = reinterpret_cast<int32_t*>(sampling_.data() + layout.token);
   a.rows = 1;
   device_->sampler()->launch(a, queue.launches());
-  queue.Download(sampling_host_.data() + token, sampling_.data() + token, sizeof(int32_t));
+  queue.Download(sampling_host_.data() + layout.token, sampling_.data() + layout.token, sizeof(int32_t));
   HST_RETURN_IF_ERROR(device_->Wait());
   int32_t chosen = 0;
-  std::memcpy(&chosen, sampling_host_.data() + token, sizeof chosen);
+  std::memcpy(&chosen, sampling_host_.data() + layout.token, sizeof chosen);
   if (chosen == kTokenNaN) return BadInput("sample: a logit is not a number");
   if (chosen == kTokenNone) return BadInput("sample: no token is possible: all ", a.vocab, " logits are -inf");
   return chosen;

@@ -6,21 +6,20 @@
 #include <vector>
 
 #include "runtime/base/status.h"
-#include "runtime/device/device.h"
+#include "runtime/engine/planned_memory.h"
 
 namespace hasten {
 
 class RowStore {
  public:
+  void Use(std::span<std::byte> planned) { there_.Use(planned); }
   // Room for `floats`; what it held is not kept.
   Status Resize(size_t floats, Device* device) {
     if (!device) {
       here_.resize(floats);
-    } else if (floats * sizeof(float) > there_.size()) {
-      there_ = {};
-      HST_ASSIGN_OR_RETURN(there_, device->Allocate(floats * sizeof(float), "output rows"));
+      return {};
     }
-    return {};
+    return there_.Grow(floats * sizeof(float), *device, "output rows");
   }
   float* data() { return there_.size() ? reinterpret_cast<float*>(there_.data()) : here_.data(); }
 
@@ -36,7 +35,7 @@ class RowStore {
 
  private:
   std::vector<float> here_;
-  DeviceMemory there_;
+  PlannedMemory there_;
 };
 
 }  // namespace hasten

@@ -266,7 +266,8 @@ HST_API void hst_stream_free(hst_stream* stream);
 typedef struct hst_context_options {
   uint32_t struct_size;
   uint32_t threads;           /* with the caller; 0: one a hardware thread */
-  int64_t kv_tokens;          /* tokens of all sequences together; 0: the model's length, at most 8192 */
+  int64_t kv_tokens;          /* tokens of all sequences together; 0: the model's length, at most 8192, but with a limit of
+                                 device_memory as many as what is left of it holds */
   int64_t max_rows;           /* token rows of one step; 0: 512 (encoders: the model's length, at most 8192) */
   int64_t prefill_chunk;      /* most tokens of one sequence in a step; 0: max_rows */
   uint32_t profile;           /* 1: measure every instruction; on a device each is waited for */
@@ -274,6 +275,8 @@ typedef struct hst_context_options {
   void* stream;               /* CUDA: a cudaStream_t that outlives the context; NULL: its own */
 } hst_context_options;
 #define HST_CONTEXT_OPTIONS_INIT {sizeof(hst_context_options), 0, 0, 0, 0, 0, 0, NULL}
+/* On a device all that evaluating needs is planned and allocated here. HST_RESOURCE where it does
+ * not fit: what each part needs, what is left, what to do; then nothing is allocated. */
 HST_API hst_status hst_context_create(const hst_model* model, const hst_context_options* options, hst_context** context,
                                       hst_error** error);
 /* Cancels and waits for a call that another thread has in this context. */
@@ -283,8 +286,9 @@ typedef struct hst_context_info {
   uint32_t struct_size;
   uint32_t threads;
   int64_t max_rows, kv_tokens, free_kv_tokens;
+  uint64_t device_bytes;      /* of a device's memory, beside the model's weights and tables; 0 on the CPU */
 } hst_context_info;
-#define HST_CONTEXT_INFO_INIT {sizeof(hst_context_info), 0, 0, 0, 0}
+#define HST_CONTEXT_INFO_INIT {sizeof(hst_context_info), 0, 0, 0, 0, 0}
 HST_API hst_status hst_context_get_info(hst_context* context, hst_context_info* info, hst_error** error);
 
 HST_API hst_status hst_sequence_create(hst_context* context, hst_sequence* sequence, hst_error** error);

@@ -121,6 +121,7 @@ TEST_F(CApiTest, EvaluateSampleAndState) {
   ASSERT_EQ(hst_context_get_info(context_, &info, error_), HST_OK);
   EXPECT_EQ(info.free_kv_tokens, info.kv_tokens);
   EXPECT_EQ(info.max_rows, 512);
+  EXPECT_EQ(info.device_bytes, 0u);
 }
 
 TEST_F(CApiTest, CancelFromAnotherThreadAndFreeWhileRunning) {

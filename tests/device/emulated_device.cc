@@ -1,5 +1,6 @@
 // The emulator as a Device: its memory is the host's, and a launch is done when it
 // returns. It calls itself sm_90, with few multiprocessors.
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -61,28 +62,38 @@ class EmulatedQueue final : public Queue {
 
 class EmulatedDevice final : public Device {
  public:
-  DeviceInfo Info() const override { return {"emulator", 90, 4, uint64_t{8} << 30, uint64_t{8} << 30, 0, 0}; }
+  explicit EmulatedDevice(uint64_t limit) : limit_(limit) {}
+  DeviceInfo Info() const override { return {"emulator", 90, 4, kBytes, kBytes - used_, 0, 0}; }
+  DeviceRoom Room() const override { return {limit_, used_, kBytes - used_}; }
   const DeviceKernels& kernels() const override { return CudaKernels(); }
   Result<DeviceMemory> Allocate(uint64_t bytes, const char*) override { return Make(bytes, false); }
   Result<DeviceMemory> AllocateHost(uint64_t bytes, const char*) override { return Make(bytes, true); }
   Result<std::unique_ptr<Queue>> NewQueue(void*) override { return std::unique_ptr<Queue>(new EmulatedQueue(shared_from_this())); }
 
  private:
+  static constexpr uint64_t kBytes = uint64_t{8} << 30;
   Result<DeviceMemory> Make(uint64_t bytes, bool host) {
-    if (bytes > Info().memory_bytes) return ResourceError("the device has no ", bytes, " bytes");
+    if (!host && bytes > Room().left()) return ResourceError("the device has no ", bytes, " bytes left");
     auto* p = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 255) / 256 * 256 + 256));
     if (!p) return ResourceError("no memory for ", bytes, " bytes");
     std::memset(p, 0xff, bytes);   // what was never written is a NaN
+    if (!host) used_ += bytes;
     return DeviceMemory(shared_from_this(), p, bytes, host);
   }
-  void Free(std::byte* data, uint64_t, bool) override { std::free(data); }
+  void Free(std::byte* data, uint64_t bytes, bool host) override {
+    std::free(data);
+    if (!host) used_ -= bytes;
+  }
+
+  const uint64_t limit_;
+  std::atomic<uint64_t> used_{0};
 };
 
 }  // namespace
 
 void BreakNextUpload() { break_next_upload = true; }
 
-std::shared_ptr<Device> OpenEmulatedDevice() { return std::make_shared<EmulatedDevice>(); }
+std::shared_ptr<Device> OpenEmulatedDevice(uint64_t memory_limit) { return std::make_shared<EmulatedDevice>(memory_limit); }
 
 Status HasTestDevice() { return {}; }
 Device& TestDevice() {

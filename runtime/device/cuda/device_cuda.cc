@@ -136,6 +136,7 @@ class CudaDevice final : public Device {
     return info;
   }
   const DeviceKernels& kernels() const override { return CudaKernels(); }
+  DeviceRoom Room() const override { return {limit_, used_, Info().free_bytes}; }
 
   Result<DeviceMemory> Allocate(uint64_t bytes, const char* what) override {
     const uint64_t used = used_.fetch_add(bytes);

@@ -11,9 +11,9 @@
 
 namespace hasten {
 
-// table[p][i] = {cos, sin} for position p < positions, pair i < inv_freq.size():
-// out holds positions * inv_freq.size() * 2 floats.
-void BuildRopeTable(std::span<const float> inv_freq, float scale, int64_t positions, std::span<float> out);
+// table[p][i] = {cos, sin} for position p < positions, pair i < inv_freq.size(), without
+// the positions before `first`: out holds (positions - first) * inv_freq.size() * 2 floats.
+void BuildRopeTable(std::span<const float> inv_freq, float scale, int64_t positions, std::span<float> out, int64_t first = 0);
 
 struct RopeArgs {
   const float* x = nullptr;  // [rows][x_stride], heads * head_dim values

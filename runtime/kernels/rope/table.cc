@@ -5,9 +5,9 @@
 
 namespace hasten {
 
-void BuildRopeTable(std::span<const float> inv_freq, float scale, int64_t positions, std::span<float> out) {
+void BuildRopeTable(std::span<const float> inv_freq, float scale, int64_t positions, std::span<float> out, int64_t first) {
   size_t at = 0;
-  for (int64_t p = 0; p < positions; ++p) {
+  for (int64_t p = first; p < positions; ++p) {
     for (const float f : inv_freq) {
       // Exact: an integer below 2^29 times 24 bits.
       const double angle = static_cast<double>(p) * static_cast<double>(f);
