@@ -43,6 +43,8 @@ Result<std::string_view> StringOf(const hst_model& m, uint32_t which) {
   }
 }
 
+uint64_t Nanoseconds(double seconds) { return static_cast<uint64_t>(seconds * 1e9); }
+
 // "cuda" and "cuda:N"; -1 for what is neither.
 int CudaOrdinal(std::string_view device) {
   if (device == "cuda" || device == "auto") return 0;
@@ -103,6 +105,7 @@ hst_status hst_model_open(const char* path, const hst_model_options* options, hs
     const hasten::DeviceModel* there = handle->model->on_device();
     Log(*handle, hasten::StrCat("opened ", path, ": ", handle->model->instructions().size(), " instructions, kernels for ",
                                 there ? std::string_view(handle->device) : hasten::IsaName(handle->model->isa())));
+    if (o.verify) Log(*handle, hasten::StrCat("compared digests in ", static_cast<int64_t>(handle->model->verify_seconds() * 1e3), " ms"));
     if (there)
       Log(*handle, hasten::StrCat("copied ", there->weights().size() / 1000000, " MB of weights to the device in ",
                                   static_cast<int64_t>(there->upload_seconds() * 1e3), " ms"));
@@ -132,7 +135,8 @@ hst_status hst_model_get_info(const hst_model* model, hst_model_info* info, hst_
     }
     return WriteInfo(info, {0, static_cast<uint32_t>(m.vocab()), m.max_positions(), static_cast<uint32_t>(m.layers().size()),
                             m.program().outputs()->size(), static_cast<uint32_t>(m.instructions().size()), m.program().token_types(),
-                            m.causal(), static_cast<uint32_t>(m.kv_type()), has_tokenizer, has_chat, m.file().file_bytes()});
+                            m.causal(), static_cast<uint32_t>(m.kv_type()), has_tokenizer, has_chat, m.file().file_bytes(),
+                            Nanoseconds(m.on_device() ? m.on_device()->upload_seconds() : 0), Nanoseconds(m.verify_seconds())});
   });
 }
 

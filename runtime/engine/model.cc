@@ -2,6 +2,8 @@
 #include "runtime/engine/model.h"
 
 #include <algorithm>
+#include <chrono>
+#include <future>
 
 #include "runtime/base/fp_env.h"
 #include "runtime/engine/tokenizer/tokenizer.h"
@@ -46,11 +48,31 @@ Result<std::shared_ptr<const Model>> Model::Open(const std::string& path, const 
   const ScopedFpEnv fp;
   std::shared_ptr<Model> m(new Model);
   HST_ASSIGN_OR_RETURN(m->file_, ArtifactFile::Open(path));
-  if (options.verify_digests) HST_RETURN_IF_ERROR(m->file_->VerifyDigests());
+  if (options.verify_digests && !options.device) HST_RETURN_IF_ERROR(m->Verify(nullptr));
   if (options.huge_pages && !options.device && m->file_->weights().size() >= HugeWeights::kLeastBytes)
     m->huge_weights_ = std::make_unique<HugeWeights>(m->file_->weights());
-  if (Status s = m->Bind(options); !s.ok()) return std::move(s).Annotate(path);
+  if (options.verify_digests && options.device) HST_RETURN_IF_ERROR(m->BindAndVerify(options));
+  else if (Status s = m->Bind(options); !s.ok()) return std::move(s).Annotate(path);
   return std::shared_ptr<const Model>(std::move(m));
+}
+
+Status Model::Verify(const std::atomic<bool>* cancel) {
+  const auto start = std::chrono::steady_clock::now();
+  const Status status = file_->VerifyDigests(cancel);
+  verify_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return status;
+}
+
+// Both read the file's pages at the same time. What the digests say comes first: of a damaged
+// file it is the reason, whatever else fails. Only a device without room is not waited for.
+Status Model::BindAndVerify(const ModelOptions& options) {
+  std::atomic<bool> cancel = false;
+  std::future<Status> verified = std::async(std::launch::async, [&] { return Verify(&cancel); });
+  Status bound = Bind(options);
+  cancel = bound.code() == Code::kResource;
+  Status status = verified.get();
+  if (!status.ok() && status.code() != Code::kCancelled) return status;
+  return bound.ok() ? Status() : std::move(bound).Annotate(file_->path());
 }
 
 Status Model::Bind(const ModelOptions& options) {

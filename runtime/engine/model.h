@@ -3,6 +3,7 @@
 // what it costs is the check of the program, and later page faults.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -26,7 +27,7 @@ class Tokenizer;
 
 struct ModelOptions {
   std::optional<Isa> isa;       // absent: the best that the machine has
-  bool verify_digests = false;  // read the whole file first (ArtifactFile::VerifyDigests)
+  bool verify_digests = false;  // read the whole file (ArtifactFile::VerifyDigests): first, or on a thread beside the upload to a device
   bool huge_pages = true;       // move weights that are read often to huge pages (HugeWeights)
   std::shared_ptr<Device> device;  // where the program runs; null: here
 };
@@ -51,6 +52,7 @@ class Model {
   const fb::ModelInfo& info() const { return file_->model_info(); }
   Isa isa() const { return isa_; }
   const DeviceModel* on_device() const { return on_device_.get(); }   // null: the program runs here
+  double verify_seconds() const { return verify_seconds_; }           // that comparing digests took; 0: they were not
   int64_t vocab() const { return program().vocab(); }      // token ids are below it
   bool causal() const { return program().causal(); }       // false: an encoder
   KvType kv_type() const { return static_cast<KvType>(program().kv_type()); }
@@ -82,6 +84,8 @@ class Model {
  private:
   Model() = default;
   Status Bind(const ModelOptions& options);
+  Status Verify(const std::atomic<bool>* cancel);
+  Status BindAndVerify(const ModelOptions& options);
   int64_t GrownPositions(int64_t positions) const;
   Result<std::shared_ptr<const RopeTables>> RopeOnDevice(int64_t positions, int64_t reach) const;
 
@@ -89,6 +93,7 @@ class Model {
   std::unique_ptr<HugeWeights> huge_weights_;   // within file_; null: the weights stay where they are
   Isa isa_ = Isa::kScalar;
   int64_t max_positions_ = 0;
+  double verify_seconds_ = 0;
   std::vector<AttentionShape> layers_;
   std::unique_ptr<DeviceModel> on_device_;
   std::vector<std::unique_ptr<Instruction>> instructions_;

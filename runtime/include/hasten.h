@@ -67,7 +67,8 @@ typedef void (*hst_log_fn)(void* user, const char* message, size_t size);
 
 typedef struct hst_model_options {
   uint32_t struct_size;
-  uint32_t verify;      /* 1: check every digest first (reads the whole file) */
+  uint32_t verify;      /* 1: check every digest (reads the whole file), before the model is there. On a device a second thread
+                           does it while weights are copied */
   const char* isa;      /* NUL-terminated: "scalar", "avx2", "avxvnni", "avx512vnni"; NULL: best */
   hst_log_fn log;       /* called from the calling thread of hst_model_open and hst_context_create */
   void* log_user;
@@ -104,8 +105,10 @@ typedef struct hst_model_info {
   uint32_t has_tokenizer;
   uint32_t has_chat_template; /* may open the tokenizer */
   uint64_t file_bytes;
+  uint64_t upload_nanoseconds; /* that copying the weights to a device took; 0 on the CPU */
+  uint64_t verify_nanoseconds; /* that hst_model_options.verify took, on a device beside the copying; 0 without it */
 } hst_model_info;
-#define HST_MODEL_INFO_INIT {sizeof(hst_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define HST_MODEL_INFO_INIT {sizeof(hst_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* `info->struct_size` must be set; as much as fits is filled. */
 HST_API hst_status hst_model_get_info(const hst_model* model, hst_model_info* info, hst_error** error);

@@ -196,6 +196,11 @@ TEST_F(CApiTest, LogAndProfile) {
   co.profile = 1;
   ASSERT_EQ(hst_context_create(model_, &co, &context_, error_), HST_OK);
   EXPECT_THAT(log, HasSubstr("instructions"));
+  EXPECT_THAT(log, HasSubstr("compared digests in "));
+  hst_model_info info = HST_MODEL_INFO_INIT;
+  ASSERT_EQ(hst_model_get_info(model_, &info, error_), HST_OK);
+  EXPECT_GT(info.verify_nanoseconds, 0u);
+  EXPECT_EQ(info.upload_nanoseconds, 0u);
   EXPECT_THAT(log, HasSubstr("KV cache"));
   ASSERT_EQ(Evaluate(Sequence(), {1, 2, 3}), HST_OK);
   uint64_t calls = 0, ns = 0;

@@ -1,6 +1,8 @@
 // A device's memory: all that a context takes is planned from what the device has left, the
 // KV cache gets the rest of a limit to the last block, and what does not fit is refused
 // before anything is allocated.
+#include <fstream>
+
 #include "tests/device/emulated_device.h"
 #include "tests/engine/engine_fixture.h"
 
@@ -72,6 +74,28 @@ TEST_F(DeviceMemoryTest, AModelThatDoesNotFitLeavesNothing) {
   device_ = OpenEmulatedDevice(1000);
   EXPECT_EQ(Model::Open(path_, {.device = device_}).status().code(), Code::kResource);
   EXPECT_EQ(used(), 0u);
+}
+
+// Digests are compared while weights are copied; what they say is what is said.
+TEST_F(DeviceMemoryTest, ADamagedFileIsRefusedAsOnTheCpuAndLeavesNothing) {
+  const auto intact = Open({}, {.verify_digests = true, .device = device_ = OpenEmulatedDevice()});
+  EXPECT_GT(intact->verify_seconds(), 0);
+  EXPECT_EQ(Model::Open(path_, {.verify_digests = true, .device = OpenEmulatedDevice(1000)}).status().code(), Code::kResource);
+  const auto weights = static_cast<std::streamoff>(intact->file().Find(SectionKind::kWeights)->offset);
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(weights);
+  const char changed = static_cast<char>(file.get() ^ 1);
+  file.seekp(weights);
+  file.put(changed);
+  file.close();
+  const Status here = Model::Open(path_, {.verify_digests = true}).status();
+  EXPECT_EQ(here.code(), Code::kBadInput);
+  device_ = OpenEmulatedDevice();
+  const Status there = Model::Open(path_, {.verify_digests = true, .device = device_}).status();
+  EXPECT_EQ(there.code(), here.code());
+  EXPECT_EQ(there.message(), here.message());
+  EXPECT_EQ(used(), 0u);
+  EXPECT_TRUE(Model::Open(path_, {.device = device_}).ok());   // nobody looks
 }
 
 TEST_F(DeviceMemoryTest, ASecondContextGetsTheRestOrIsRefused) {
