@@ -49,13 +49,28 @@ hst_status hst_get_rows(hst_context* context, size_t item, uint32_t output, hst_
 
 hst_status hst_sample_row(hst_context* context, size_t item, uint32_t output, int64_t row, const int32_t* recent, size_t recent_count,
                           int64_t position, const hst_sample_options* options, int32_t* token, hst_error** error) {
+  const hst_sample_item one = {sizeof(hst_sample_item), output, item, row, recent, recent_count, position, options};
+  return hst_sample_rows(context, &one, 1, token, error);
+}
+
+hst_status hst_sample_rows(hst_context* context, const hst_sample_item* items, size_t count, int32_t* tokens, hst_error** error) {
   return GuardContext(context, error, [&](hasten::Context& c) -> Status {
-    HST_NOT_NULL(token);
-    if (!recent && recent_count > 0) return UsageError("recent is NULL");
-    HST_ASSIGN_OR_RETURN(const hst_sample_options o, ReadOptions<hst_sample_options>(options, HST_SAMPLE_OPTIONS_INIT));
-    const hasten::SampleOptions so{o.temperature, o.top_k, o.top_p, o.min_p, o.repetition_penalty, o.seed};
-    HST_ASSIGN_OR_RETURN(*token, c.SampleOutput(item, output, row, {recent, recent_count}, position, so));
-    return {};
+    if (count == 0) return {};
+    HST_NOT_NULL(items);
+    HST_NOT_NULL(tokens);
+    std::vector<hasten::SampleRequest>& requests = context->samples;   // allocated once
+    requests.clear();
+    const size_t stride = items[0].struct_size;
+    if (stride < sizeof(hst_sample_item)) return UsageError("struct_size is ", stride, "; use HST_SAMPLE_ITEM_INIT");
+    for (size_t i = 0; i < count; ++i) {
+      const auto& item = *reinterpret_cast<const hst_sample_item*>(reinterpret_cast<const char*>(items) + i * stride);
+      if (item.struct_size != stride) return UsageError("item ", i, ": struct_size is ", item.struct_size, ", of the first item ", stride);
+      if (!item.recent && item.recent_count > 0) return UsageError("item ", i, ": recent is NULL");
+      HST_ASSIGN_OR_RETURN(const hst_sample_options o, ReadOptions<hst_sample_options>(item.options, HST_SAMPLE_OPTIONS_INIT));
+      requests.push_back({item.item, item.output, item.row, {item.recent, item.recent_count}, item.position,
+                          {o.temperature, o.top_k, o.top_p, o.min_p, o.repetition_penalty, o.seed}});
+    }
+    return c.SampleRows(requests, {tokens, count});
   });
 }
 

@@ -39,6 +39,7 @@ struct hst_context {
   std::shared_ptr<const hasten::Model> model;
   std::unique_ptr<hasten::Context> context;
   std::vector<hasten::EvalItem> items;
+  std::vector<hasten::SampleRequest> samples;
   std::vector<std::byte> sample_work;
   std::atomic<bool> cancel{false};
   std::atomic<bool> busy{false};

@@ -130,8 +130,6 @@ Result<std::vector<int32_t>> Artifact::EncodeChat(std::string_view system, std::
   return Encode(TakeText(text), /*special=*/false);
 }
 
-namespace {
-
 hst_sample_options OptionsOf(const Sampling& sampling) {
   hst_sample_options options = HST_SAMPLE_OPTIONS_INIT;
   options.temperature = sampling.temperature;
@@ -142,8 +140,6 @@ hst_sample_options OptionsOf(const Sampling& sampling) {
   options.seed = sampling.seed;
   return options;
 }
-
-}  // namespace
 
 Result<int32_t> SampleToken(hst_context* context, std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
   const hst_sample_options options = OptionsOf(sampling);

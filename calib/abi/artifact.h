@@ -87,6 +87,7 @@ struct RowBlock {
   std::span<const float> At(int64_t row) const { return {data + row * stride, static_cast<size_t>(cols)}; }
 };
 
+hst_sample_options OptionsOf(const Sampling& sampling);
 // hst_sample in `context`.
 Result<int32_t> SampleToken(hst_context* context, std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling);
 

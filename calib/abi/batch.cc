@@ -1,5 +1,6 @@
 #include "calib/abi/batch.h"
 
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
@@ -60,6 +61,7 @@ Status BatchSession::Free(hst_sequence sequence) {
 
 Status BatchSession::Evaluate(std::span<const BatchItem> items) {
   std::vector<hst_eval_item> list;
+  rows_.clear();
   for (const BatchItem& i : items) {
     hst_eval_item item = HST_EVAL_ITEM_INIT;
     item.want = Want(i.want);
@@ -67,6 +69,7 @@ Status BatchSession::Evaluate(std::span<const BatchItem> items) {
     item.tokens = i.tokens.data();
     item.count = i.tokens.size();
     list.push_back(item);
+    rows_.push_back(i.want == Rows::kAll ? static_cast<int64_t>(i.tokens.size()) : i.want == Rows::kLast ? 1 : 0);
   }
   return Call([&](hst_error** e) { return hst_evaluate(context_, list.data(), list.size(), e); });
 }
@@ -75,6 +78,26 @@ Result<RowBlock> BatchSession::RowsOf(size_t item) {
   hst_rows block = HST_ROWS_INIT;
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_get_rows(context_, item, output_, &block, e); }));
   return RowBlock{block.data, block.rows, block.cols, block.stride};
+}
+
+Result<std::vector<int32_t>> BatchSession::SampleNext(std::span<const BatchChoice> choices) {
+  std::vector<hst_sample_options> options;
+  options.reserve(choices.size());   // the items hold their addresses
+  std::vector<hst_sample_item> items;
+  for (const BatchChoice& c : choices) {
+    hst_sample_item item = HST_SAMPLE_ITEM_INIT;
+    item.item = c.item, item.output = output_, item.row = c.item < rows_.size() ? rows_[c.item] - 1 : 0;
+    item.recent = c.history.data(), item.recent_count = c.history.size(), item.position = static_cast<int64_t>(c.history.size());
+    options.push_back(OptionsOf(c.sampling));
+    item.options = &options.back();
+    items.push_back(item);
+  }
+  std::vector<int32_t> tokens(choices.size(), -2);
+  const Status status = Call([&](hst_error** e) { return hst_sample_rows(context_, items.data(), items.size(), tokens.data(), e); });
+  // Which rows have no token is known where others were chosen from.
+  const bool chosen = std::find(tokens.begin(), tokens.end(), -2) == tokens.end();
+  if (!status.ok() && !(status.code() == Code::kBadInput && chosen)) return status;
+  return tokens;
 }
 
 Result<int32_t> BatchSession::Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {

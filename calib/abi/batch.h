@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <thread>
+#include <vector>
 
 #include "calib/abi/artifact.h"
 
@@ -14,6 +15,13 @@ struct BatchItem {
   hst_sequence sequence = 0;
   std::span<const int32_t> tokens;
   Rows want = Rows::kLast;
+};
+
+// A token to choose from the last row of an item of the last call.
+struct BatchChoice {
+  size_t item = 0;
+  std::span<const int32_t> history;   // as Session::SampleNext
+  Sampling sampling;
 };
 
 class BatchSession {
@@ -31,13 +39,17 @@ class BatchSession {
   Status Evaluate(std::span<const BatchItem> items);
   // Of the main output, for an item of the last call.
   Result<RowBlock> RowsOf(size_t item);
-  // As Session::Sample.
+  // All together; on a device the rows stay there. -1 where no token can be chosen: a logit
+  // is NaN, or all are -inf.
+  Result<std::vector<int32_t>> SampleNext(std::span<const BatchChoice> choices);
+  // hst_sample.
   Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling);
   // A layer's cached keys and values as fp32, [kv_heads][length][head_dim].
   Status ExportLayer(hst_sequence sequence, uint32_t layer, std::span<float> keys, std::span<float> values);
 
  private:
   BatchSession() = default;
+  std::vector<int64_t> rows_;   // of the items of the last call
   hst_context* context_ = nullptr;
   uint32_t output_ = 0;
   std::jthread watcher_;   // turns the cancel flag into hst_cancel

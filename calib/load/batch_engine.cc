@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "calib/machine/proc.h"
-#include "calib/metrics/score.h"
 
 namespace hasten::load {
 namespace {
@@ -104,24 +103,27 @@ Status BatchEngine::Evaluate(std::vector<Part>& parts) {
     items.push_back({job.sequence, std::span(job.history).subspan(job.read, part.tokens), last ? calib::Rows::kLast : calib::Rows::kNone});
   }
   HST_RETURN_IF_ERROR(session_->Evaluate(items));
+  std::vector<calib::BatchChoice> choices;
   for (size_t i = 0; i < parts.size(); ++i) {
     Job& job = *parts[i].job;
     job.read += parts[i].tokens;
-    if (job.read < job.history.size()) continue;
-    HST_ASSIGN_OR_RETURN(const calib::RowBlock rows, session_->RowsOf(i));
-    if (const Status status = Take(job, rows.At(0)); !status.ok()) job.outcome.error = status.message();
+    if (job.read == job.history.size()) choices.push_back({i, job.history, {}});
   }
+  if (choices.empty()) return {};
+  HST_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, session_->SampleNext(choices));
+  for (size_t i = 0; i < choices.size(); ++i) Take(*parts[choices[i].item].job, tokens[i]);
   return {};
 }
 
-// The job's next token.
-Status BatchEngine::Take(Job& job, std::span<const float> logits) {
-  if (!calib::IsDistribution(logits)) return BadInput("logits have a NaN or an infinity");
-  HST_ASSIGN_OR_RETURN(const int32_t token, session_->Sample(logits, job.history, {}));
+// The job's next token; -1: there is none.
+void BatchEngine::Take(Job& job, int32_t token) {
+  if (token < 0) {
+    job.outcome.error = "no token can be chosen: a logit is NaN, or all are -inf";
+    return;
+  }
   job.outcome.tokens.push_back(clock_.Now());
   job.outcome.ids.push_back(token);
   job.history.push_back(token);
-  return {};
 }
 
 // Answers the jobs that have all their tokens, or an error.

@@ -64,7 +64,7 @@ class BatchEngine : public Engine {
   void Step();
   std::vector<Part> Plan();
   Status Evaluate(std::vector<Part>& parts);
-  Status Take(Job& job, std::span<const float> logits);
+  void Take(Job& job, int32_t token);
   std::string WhyGivenUp(const Job& job);
   void Retire();
   void Finish(Job& job);

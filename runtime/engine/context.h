@@ -51,6 +51,15 @@ struct OutputRows {
   int64_t rows = 0, cols = 0, stride = 0;
 };
 
+// A token to choose from row `row` of Output(item, output); `recent` and `position` as Sample has them.
+struct SampleRequest {
+  size_t item = 0, output = 0;
+  int64_t row = 0;
+  std::span<const int32_t> recent;
+  int64_t position = 0;
+  SampleOptions options;
+};
+
 class Context {
  public:
   static Result<std::unique_ptr<Context>> Create(std::shared_ptr<const Model> model, const ContextOptions& options = {});
@@ -82,10 +91,10 @@ class Context {
   // exactly one for outputs of a fixed row (pooled outputs), unless kNone.
   // On a device the rows come to the host when first asked for. kResource: it failed.
   Result<OutputRows> Output(size_t item, size_t output);
-  // The token that Sample chooses (kernels/sample/contract.h) from row `row` of those;
-  // on a device only the token comes to the host.
-  Result<int32_t> SampleOutput(size_t item, size_t output, int64_t row, std::span<const int32_t> recent, int64_t position,
-                               const SampleOptions& options);
+  // The tokens that Sample chooses (kernels/sample/contract.h) from rows of the last Evaluate, one
+  // a request; on a device they are chosen there, together, and only they come to the host. The
+  // first error of a row's own (kBadInput) is returned when all rows are done; its token is -1.
+  Status SampleRows(std::span<const SampleRequest> requests, std::span<int32_t> tokens);
 
   // A sequence's cache as bytes in its exact form (kv_state.cc), for every cache
   // type: restored in a context of the same artifact it goes on with the same
@@ -141,8 +150,13 @@ class Context {
   Status RunInstructions(const Step& step);
   Status RunStepOnDevice();
   Result<const Piece*> PieceOf(size_t item, size_t output) const;
-  Result<int32_t> SampleOnDevice(const Piece& piece, int64_t row, size_t vocab, std::span<const int32_t> recent, int64_t position,
-                                 const SampleOptions& options);
+  // sampling.cc
+  Status CheckRequest(const SampleRequest& request) const;
+  size_t VocabOf(size_t output) const;
+  Status SampleHere(std::span<const SampleRequest> requests, std::span<int32_t> tokens);
+  Status SampleOnDevice(std::span<const SampleRequest> requests, std::span<int32_t> tokens);
+  Status GrowSampling(const SamplingLayout& layout);
+  void GatherSampling(std::span<const SampleRequest> requests, const SamplingArrays& here, const SamplingArrays& there);
   std::byte* arena() const { return device_ ? device_->arena() : arena_.data(); }
   // A layer's page of a sequence in the host's memory, until the next call: its own, or
   // a copy of a device's. ChangedPage puts it back where it came from.
@@ -185,6 +199,7 @@ class Context {
   std::vector<std::byte> sample_work_;
   PlannedMemory sampling_;                  // a device's arguments and token
   DeviceMemory sampling_host_;
+  std::vector<SampleArgs> sample_launches_;
   size_t items_ = 0;
   std::vector<InstructionProfile> profile_;
 };

@@ -37,11 +37,13 @@ class Planner {
     p.most_keys = std::max(p.positions, DeviceStep::kLeastKeys);
     total_ = 0;
     p.arena = Take(Checked(model_.program().arena_bytes_per_row()) * static_cast<uint64_t>(max_rows_));
-    p.scratch = Take(ScratchOf(p.most_keys));
+    // The rows of as many sequences as decode together.
+    p.sampled_rows = std::min(max_rows_, DeviceStep::kMostDecodeRows);
+    p.scratch = Take(ScratchOf(p));
     p.staging = Take(StagingOf(p));
-    p.sampling = Take(SamplingLayout(static_cast<uint64_t>(p.positions)).bytes);
-    // Of a call of several steps, the last row of as many sequences as decode together.
-    const uint64_t kept = static_cast<uint64_t>(std::min(max_rows_, DeviceStep::kMostDecodeRows));
+    p.sampling = Take(SamplingLayout(static_cast<uint64_t>(p.sampled_rows), static_cast<uint64_t>(p.positions)).bytes);
+    // Of a call of several steps.
+    const uint64_t kept = static_cast<uint64_t>(p.sampled_rows);
     for (const fb::Output* o : *model_.program().outputs()) p.rows.push_back(Take(Checked(FloatBytesPerRow(o->view()->cols())) * kept));
     if (total_.ok()) p.block_bytes = total_.value();
     p.rope_bytes = model_.NewRopeBytes(p.positions);
@@ -61,20 +63,20 @@ class Planner {
   }
 
   // Kernels size it by counts and strides alone: the addresses are nobody's.
-  uint64_t ScratchOf(int64_t most_keys) const {
+  uint64_t ScratchOf(const DevicePlan& p) const {
     Step largest;
     largest.arena = reinterpret_cast<std::byte*>(kAlignment);
     largest.rows = largest.outputs = max_rows_;
     largest.queue = &queue_;
     largest.paged.rows = largest.paged.tile_count = max_rows_;
-    largest.paged.most_keys = most_keys;
+    largest.paged.most_keys = p.most_keys;
     const std::vector<PagedCache> caches(model_.layers().size(), {largest.arena, static_cast<int64_t>(page_bytes_.ok() ? page_bytes_.value() : 0)});
     largest.caches = caches;
     const std::vector<const float*> ropes(model_.program().rope_tables() ? model_.program().rope_tables()->size() : 0);
     largest.rope = ropes;
     uint64_t scratch = 0;
     for (const auto& i : model_.instructions()) scratch = std::max(scratch, i->DeviceScratch(largest));
-    const SampleArgs sample{.vocab = model_.vocab(), .rows = 1};
+    const SampleArgs sample{.vocab = model_.vocab(), .rows = p.sampled_rows};
     const DeviceKernel<SampleArgs>* sampler = SamplerOf(model_, queue_);
     if (sampler && sampler->scratch) scratch = std::max<uint64_t>(scratch, sampler->scratch(sample, queue_.launches()));
     return scratch;

@@ -10,6 +10,7 @@
 
 #include "runtime/device/device.h"
 #include "runtime/engine/model.h"
+#include "runtime/kernels/sample/contract.h"
 
 namespace hasten {
 
@@ -19,7 +20,7 @@ struct DevicePlan {
   };
   Part arena, scratch;
   Part staging;                     // a step's tokens and pages
-  Part sampling;                    // tokens of a repetition penalty
+  Part sampling;                    // what choosing tokens reads and gives
   std::vector<Part> rows;           // by output: rows that a call of several steps keeps
   uint64_t block_bytes = 0;         // all of these
   uint64_t rope_bytes = 0;          // tables that the model does not hold yet
@@ -27,14 +28,26 @@ struct DevicePlan {
   int64_t cache_blocks = 0;
   int64_t positions = 0;            // that a sequence can have
   int64_t most_keys = 0;            // that attention is sized for
+  int64_t sampled_rows = 0;         // that are chosen from at once
 };
 
-// Where the parts of one choice of a token are: its parameters, the tokens that a penalty
-// applies to, the token.
+// Where the parts of one call that chooses tokens are: parameters of each row, the tokens
+// that penalties apply to, the chosen tokens.
 struct SamplingLayout {
-  static constexpr uint64_t kRecent = 256;
-  uint64_t token, bytes;
-  explicit constexpr SamplingLayout(uint64_t recent) : token((kRecent + recent * sizeof(int32_t) + 255) / 256 * 256), bytes(token + sizeof(int32_t)) {}
+  uint64_t recent, tokens, bytes;
+  constexpr SamplingLayout(uint64_t rows, uint64_t recents)
+      : recent(AlignUp(rows * sizeof(SampleRow))), tokens(AlignUp(recent + recents * sizeof(int32_t))), bytes(tokens + rows * sizeof(int32_t)) {}
+
+ private:
+  static constexpr uint64_t AlignUp(uint64_t bytes) { return (bytes + 255) / 256 * 256; }
+};
+
+// The same as arrays, in the host's memory or the device's.
+struct SamplingArrays {
+  SampleRow* params;
+  int32_t *recent, *tokens;
+  SamplingArrays(std::byte* base, const SamplingLayout& l)
+      : params(reinterpret_cast<SampleRow*>(base)), recent(reinterpret_cast<int32_t*>(base + l.recent)), tokens(reinterpret_cast<int32_t*>(base + l.tokens)) {}
 };
 
 struct DeviceDemand {

@@ -6,6 +6,14 @@
 
 namespace hasten {
 
+// At least so many bytes in the host's memory; what it held is not kept when it moves. kResource.
+inline Status GrowHost(DeviceMemory& memory, uint64_t bytes, Device& device, const char* what) {
+  if (bytes <= memory.size()) return {};
+  memory = {};
+  HST_ASSIGN_OR_RETURN(memory, device.AllocateHost(bytes, what));
+  return {};
+}
+
 class PlannedMemory {
  public:
   // What was planned; it outlives this.

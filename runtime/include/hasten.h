@@ -359,6 +359,24 @@ HST_API hst_status hst_sample_row(hst_context* context, size_t item, uint32_t ou
                                   size_t recent_count, int64_t position, const hst_sample_options* options, int32_t* token,
                                   hst_error** error);
 
+typedef struct hst_sample_item {
+  uint32_t struct_size;
+  uint32_t output;
+  size_t item;
+  int64_t row;
+  const int32_t* recent;
+  size_t recent_count;
+  int64_t position;
+  const hst_sample_options* options; /* NULL: as HST_SAMPLE_OPTIONS_INIT */
+} hst_sample_item;
+#define HST_SAMPLE_ITEM_INIT {sizeof(hst_sample_item), 0, 0, 0, NULL, 0, 0, NULL}
+/* hst_sample_row for `count` rows at once, as a batch of sequences needs it: on a device all
+ * of them are chosen in one go. tokens[i] is of items[i]. HST_BAD_INPUT names the first item
+ * that no token can be chosen for; its token, and that of others like it, is -1, and all
+ * others are chosen. After other errors no token is. */
+HST_API hst_status hst_sample_rows(hst_context* context, const hst_sample_item* items, size_t count, int32_t* tokens,
+                                   hst_error** error);
+
 /* ---- KV state --------------------------------------------------------- */
 
 /* A sequence's keys [kv_heads][length][head_dim] and values [kv_heads][length]

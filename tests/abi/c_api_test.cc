@@ -77,6 +77,17 @@ TEST_F(CApiTest, EvaluateSampleAndState) {
   int32_t from_row = -1;
   ASSERT_EQ(hst_sample_row(context_, 0, 0, rows.rows - 1, nullptr, 0, 5, &o, &from_row, error_), HST_OK);
   EXPECT_EQ(from_row, token);
+  hst_sample_item items[2] = {HST_SAMPLE_ITEM_INIT, HST_SAMPLE_ITEM_INIT};
+  items[0].row = rows.rows - 1, items[0].position = 5, items[0].options = &o;
+  items[1].row = 0, items[1].position = 1;
+  int32_t chosen[2] = {-2, -2};
+  ASSERT_EQ(hst_sample_rows(context_, items, 2, chosen, error_), HST_OK) << error_.text();
+  EXPECT_EQ(chosen[0], token);
+  EXPECT_GE(chosen[1], 0);
+  items[1].row = rows.rows;
+  EXPECT_EQ(hst_sample_rows(context_, items, 2, chosen, error_), HST_USAGE);
+  EXPECT_THAT(error_.text(), HasSubstr("item 1: sample: row 5 of 5"));
+  EXPECT_EQ(hst_sample_rows(context_, nullptr, 0, nullptr, error_), HST_OK);
   EXPECT_EQ(hst_sample_row(context_, 0, 0, rows.rows, nullptr, 0, 5, &o, &from_row, error_), HST_USAGE);
   const int32_t unknown = 1 << 20;
   EXPECT_EQ(hst_sample_row(context_, 0, 0, 0, &unknown, 1, 5, &o, &from_row, error_), HST_BAD_INPUT);

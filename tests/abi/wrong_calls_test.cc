@@ -72,6 +72,14 @@ TEST_F(CApiTest, NullsAreUsageErrors) {
   EXPECT_EQ(hst_sample_row(context_, 0, 0, 0, nullptr, 1, 0, nullptr, &token, error_), HST_USAGE);
   EXPECT_EQ(hst_sample_row(context_, 0, 0, 0, nullptr, 0, 0, nullptr, nullptr, error_), HST_USAGE);
   EXPECT_EQ(hst_sample_row(nullptr, 0, 0, 0, nullptr, 0, 0, nullptr, &token, error_), HST_USAGE);
+  hst_sample_item item = HST_SAMPLE_ITEM_INIT;
+  EXPECT_EQ(hst_sample_rows(context_, nullptr, 1, &token, error_), HST_USAGE);
+  EXPECT_EQ(hst_sample_rows(context_, &item, 1, nullptr, error_), HST_USAGE);
+  EXPECT_EQ(hst_sample_rows(nullptr, &item, 1, &token, error_), HST_USAGE);
+  item.recent_count = 1;
+  EXPECT_EQ(hst_sample_rows(context_, &item, 1, &token, error_), HST_USAGE);
+  item.struct_size = 4;
+  EXPECT_EQ(hst_sample_rows(context_, &item, 1, &token, error_), HST_USAGE);
   EXPECT_EQ(hst_sample(context_, nullptr, 1, nullptr, 0, 0, nullptr, &token, error_), HST_USAGE);
   EXPECT_EQ(hst_sample(context_, &f, 1, nullptr, 0, 0, nullptr, nullptr, error_), HST_USAGE);
   EXPECT_EQ(hst_sample(context_, &f, 1, nullptr, 1, 0, nullptr, &token, error_), HST_USAGE);

@@ -184,13 +184,39 @@ TEST_F(EngineOnDevice, TokensChosenThereAreThoseChosenHere) {
     SampleOptions how;
     how.temperature = t % 3 == 0 ? 0.0f : 0.8f, how.top_k = t % 4 == 1 ? 10 : 0, how.top_p = t % 2 ? 0.9f : 1.0f, how.seed = 7;
     how.repetition_penalty = t % 5 == 2 ? 1.3f : 1.0f;
-    const auto position = static_cast<int64_t>(history.size());
-    const auto want = here->SampleOutput(0, 0, 0, history, position, how), got = there->SampleOutput(0, 0, 0, history, position, how);
-    ASSERT_TRUE(want.ok() && got.ok());
-    ASSERT_EQ(*want, *got) << "token " << t;
-    history.push_back(*got);
+    const SampleRequest request{0, 0, 0, history, static_cast<int64_t>(history.size()), how};
+    int32_t want = -2, got = -2;
+    ASSERT_TRUE(here->SampleRows({&request, 1}, {&want, 1}).ok() && there->SampleRows({&request, 1}, {&got, 1}).ok());
+    ASSERT_EQ(want, got) << "token " << t;
+    history.push_back(got);
     next = {&history.back(), 1};
   }
+}
+
+// Rows of several sequences, of one that has many, and the same row twice, each in its own way.
+TEST_F(EngineOnDevice, TokensOfManyRowsAreChosenTogether) {
+  TinyConfig c;
+  c.weights = c.head = Scheme::kI8G32, c.kv = KvType::kI8;
+  OpenBoth(c);
+  std::vector<int32_t> chosen[2];
+  const auto first = RandomTokens(7, c.vocab, 1), second = RandomTokens(30, c.vocab, 2);
+  for (int where = 0; where < 2; ++where) {
+    auto context = MakeContext(where ? there_ : here_, {.max_rows = 20});   // two steps: rows of one are kept elsewhere
+    const EvalItem items[] = {{context->CreateSequence(), first, {}, Want::kLast}, {context->CreateSequence(), second, {}, Want::kAll}};
+    ASSERT_TRUE(context->Evaluate(items).ok());
+    std::vector<SampleRequest> requests;
+    for (int64_t row = 0; row < 30; ++row)
+      requests.push_back({1, 0, row, std::span(second).first(static_cast<size_t>(row)), row, {.temperature = row % 2 ? 0.9f : 0.0f, .repetition_penalty = row % 3 ? 1.0f : 1.5f, .seed = 3}});
+    requests.push_back({0, 0, 0, first, 7, {.top_k = 5}});
+    requests.push_back({1, 0, 29, {}, 30, {.top_p = 0.5f}});
+    chosen[where].resize(requests.size());
+    ASSERT_TRUE(context->SampleRows(requests, chosen[where]).ok());
+    requests[3].row = 30;
+    const Status s = context->SampleRows(requests, chosen[where]);
+    EXPECT_EQ(s.code(), Code::kUsage);
+    EXPECT_THAT(s.message(), ::testing::HasSubstr("item 3: sample: row 30 of 30"));
+  }
+  EXPECT_EQ(chosen[0], chosen[1]);
 }
 
 TEST_F(EngineOnDevice, WhatDoesNotFitIsRefusedBeforeAnythingRuns) {

@@ -42,7 +42,9 @@ TEST_F(DeviceMemoryTest, TheCacheGetsTheRestOfALimitToTheLastBlock) {
       const auto prompt = RandomTokens(40, 97, 3);   // several steps, in what was planned
       const EvalItem item{context->CreateSequence(), prompt, {}, Want::kLast};
       EXPECT_TRUE(context->Evaluate({&item, 1}).ok());
-      EXPECT_TRUE(context->SampleOutput(0, 0, 0, prompt, 40, {.repetition_penalty = 1.2f}).ok());
+      const SampleRequest request{0, 0, 0, prompt, 40, {.repetition_penalty = 1.2f}};
+      int32_t token = -1;
+      EXPECT_TRUE(context->SampleRows({&request, 1}, {&token, 1}).ok());
       EXPECT_LE(used(), bytes - less);
     }
   }
@@ -130,7 +132,9 @@ TEST_F(DeviceMemoryTest, EvaluatingAllocatesNothingUntilMoreRowsAreKept) {
   for (int t = 0; t < 3; ++t) {
     const EvalItem next{id, std::span(prompt).first(1), {}, Want::kLast};
     ASSERT_TRUE(context->Evaluate({&next, 1}).ok());
-    ASSERT_TRUE(context->SampleOutput(0, 0, 0, prompt, 73, {.repetition_penalty = 1.2f}).ok());
+    const SampleRequest request{0, 0, 0, prompt, 73, {.repetition_penalty = 1.2f}};
+    int32_t token = -1;
+    ASSERT_TRUE(context->SampleRows({&request, 1}, {&token, 1}).ok());
   }
   EXPECT_EQ(used(), before);
   EXPECT_EQ(EvalAll(*context, prompt).size(), prompt.size());   // 70 rows of 9 steps
