@@ -12,7 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "calib/abi/artifact.h"
+#include "calib/abi/batch.h"
 #include "calib/machine/machine.h"
 #include "calib/machine/proc.h"
 #include "calib/machine/temp_folder.h"
@@ -31,10 +31,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int64_t kPage = 64;   // tokens of the cache, which sequences do not share
+
 struct BenchCommand {
   std::string artifact, isa, device, synthetic, keep;
   PrecisionOptions precision;
-  int64_t prompt_tokens = 512, new_tokens = 128, rounds = 3, prefill_chunk = 0;
+  int64_t prompt_tokens = 512, new_tokens = 128, sequences = 1, rounds = 3, prefill_chunk = 0;
   int threads = 0;
   bool json = false, profile = false, machine = false;
 };
@@ -71,8 +73,46 @@ std::vector<int32_t> PromptOf(int64_t count, int64_t vocab) {
   return tokens;
 }
 
-// Opening is timed anew every round; prompt and tokens run on the artifact that
-// the first round opened, as in a server that has been up for a while.
+// All sequences' next tokens.
+Status Choose(calib::BatchSession& session, std::vector<std::vector<int32_t>>& histories) {
+  std::vector<calib::BatchChoice> choices;
+  for (size_t i = 0; i < histories.size(); ++i) choices.push_back({i, histories[i], {}});
+  HST_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, session.SampleNext(choices));
+  for (size_t i = 0; i < histories.size(); ++i) {
+    if (tokens[i] < 0) return BadInput("the model gives no logits to choose a token from");
+    histories[i].push_back(tokens[i]);
+  }
+  return {};
+}
+
+struct RoundTimes {
+  Clock::time_point loaded, first, done;
+};
+
+// Prompts of all sequences, then a token of each at a time.
+Result<RoundTimes> Generate(const BenchCommand& c, calib::BatchSession& session, int64_t vocab) {
+  RoundTimes t{Clock::now(), {}, {}};
+  const std::vector<int32_t> prompt = PromptOf(c.prompt_tokens, vocab);
+  std::vector<std::vector<int32_t>> histories(static_cast<size_t>(c.sequences), prompt);
+  std::vector<calib::BatchItem> items;
+  for (const auto& history : histories) {
+    HST_ASSIGN_OR_RETURN(const hst_sequence sequence, session.New());
+    items.push_back({sequence, history, calib::Rows::kLast});
+  }
+  HST_RETURN_IF_ERROR(session.Evaluate(items));
+  HST_RETURN_IF_ERROR(Choose(session, histories));   // on a device, until they are there
+  t.first = Clock::now();
+  for (int64_t i = 0; i < c.new_tokens; ++i) {
+    for (size_t s = 0; s < items.size(); ++s) items[s].tokens = {&histories[s].back(), 1};
+    HST_RETURN_IF_ERROR(session.Evaluate(items));
+    HST_RETURN_IF_ERROR(Choose(session, histories));
+  }
+  t.done = Clock::now();
+  return t;
+}
+
+// Opening is timed anew every round; prompts and tokens run on the artifact that the first
+// round opened, as in a server that has been up for a while.
 Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<calib::Artifact>& served, std::vector<Series>& series) {
   calib::ResetPeakMemory();
   const Clock::time_point begin = Clock::now();
@@ -83,24 +123,16 @@ Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<c
   const calib::Artifact* const artifact = served.get();
   if (!artifact->info().causal) return UsageError(c.artifact, " is an encoder; bench measures generation");
   calib::SessionOptions options{.threads = ThreadsOf(c.threads), .prefill_chunk = c.prefill_chunk, .cancel = context.interrupted};
-  options.capacity = c.prompt_tokens + c.new_tokens;
+  options.capacity = c.sequences * ((c.prompt_tokens + c.new_tokens + kPage - 1) / kPage * kPage);
   const Clock::time_point create = Clock::now();
-  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Session> session, calib::Session::Create(*artifact, options));
-  const Clock::time_point loaded = Clock::now();
-  std::vector<int32_t> history = PromptOf(c.prompt_tokens, artifact->info().vocab);
-  HST_RETURN_IF_ERROR(session->Append(history));
-  HST_ASSIGN_OR_RETURN(int32_t token, session->SampleNext(history, {}));   // on a device, until it is there
-  const Clock::time_point first = Clock::now();
-  for (int64_t i = 0; i < c.new_tokens; ++i) {
-    history.push_back(token);
-    HST_RETURN_IF_ERROR(session->Append({&history.back(), 1}));
-    HST_ASSIGN_OR_RETURN(token, session->SampleNext(history, {}));
-  }
-  const Clock::time_point done = Clock::now();
-  series[kPrefill].rounds.push_back(static_cast<double>(c.prompt_tokens) / Seconds(loaded, first));
-  series[kDecode].rounds.push_back(static_cast<double>(c.new_tokens) / Seconds(first, done));
-  series[kLoad].rounds.push_back(1e3 * (Seconds(begin, open) + Seconds(create, loaded)));
-  series[kFirst].rounds.push_back(1e3 * Seconds(loaded, first));
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::BatchSession> session, calib::BatchSession::Create(*artifact, options));
+  const Clock::time_point created = Clock::now();
+  HST_ASSIGN_OR_RETURN(const RoundTimes t, Generate(c, *session, artifact->info().vocab));
+  const auto all = static_cast<double>(c.sequences);
+  series[kPrefill].rounds.push_back(all * static_cast<double>(c.prompt_tokens) / Seconds(t.loaded, t.first));
+  series[kDecode].rounds.push_back(all * static_cast<double>(c.new_tokens) / Seconds(t.first, t.done));
+  series[kLoad].rounds.push_back(1e3 * (Seconds(begin, open) + Seconds(create, created)));
+  series[kFirst].rounds.push_back(1e3 * Seconds(t.loaded, t.first));
   series[kMemory].rounds.push_back(static_cast<double>(calib::PeakMemoryBytes("self")) / 1e6);
   std::ifstream file(c.artifact, std::ios::ate | std::ios::binary);
   series[kSize].rounds.push_back(static_cast<double>(file.tellg()));
@@ -167,6 +199,7 @@ Result<std::unique_ptr<ArtifactWriter>> MakeSynthetic(BenchCommand& c, const Con
 
 Status Print(const BenchCommand& c, const std::vector<Series>& all, const std::optional<Profile>& profile) {
   nlohmann::ordered_json report;
+  report["sequences"] = c.sequences;
   TextTable table;
   table.Row({"", "best", "median", "unit"});
   for (const Series& s : all) {
@@ -187,6 +220,7 @@ Result<int> Run(BenchCommand c, const Context& context) {
   if (c.machine) return RunMachine(c, context);
   if (!c.keep.empty() && c.synthetic.empty()) return UsageError("--keep names the artifact that --synthetic makes");
   if (c.artifact.empty() && c.synthetic.empty()) return UsageError("bench needs an artifact, --synthetic or --machine\nsee: hasten bench --help");
+  if (c.profile && c.sequences > 1) return UsageError("--profile measures one sequence; give no --sequences with it");
   if (c.profile && !c.device.empty() && c.device != "cpu")
     return UsageError("--profile compares instructions with the limits of this machine's CPU; give no --device ", c.device, " with it");
   std::vector<Series> series = EmptySeries();
@@ -195,7 +229,7 @@ Result<int> Run(BenchCommand c, const Context& context) {
   if (!c.synthetic.empty()) {
     HST_ASSIGN_OR_RETURN(synthetic, MakeSynthetic(c, context, progress));
   }
-  progress.Stage(StrCat("bench: ", c.prompt_tokens, " prompt and ", c.new_tokens, " new tokens, ", ThreadsOf(c.threads), " threads"));
+  progress.Stage(StrCat("bench: ", c.sequences > 1 ? StrCat(c.sequences, " sequences of ") : "", c.prompt_tokens, " prompt and ", c.new_tokens, " new tokens, ", ThreadsOf(c.threads), " threads"));
   std::unique_ptr<calib::Artifact> served;
   for (int64_t round = 0; round < c.rounds; ++round) {
     HST_RETURN_IF_ERROR(OneRound(c, context, served, series));
@@ -217,6 +251,8 @@ Action AddBench(CLI::App& app) {
   app.add_option("artifact", c->artifact, "The compiled model")->type_name("out.hst");
   app.add_option("--prompt-tokens", c->prompt_tokens, "Tokens of the prompt [512]")->check(CLI::Range(int64_t{1}, int64_t{1} << 24))->type_name("N");
   app.add_option("--new-tokens", c->new_tokens, "Tokens decoded after it [128]")->check(CLI::Range(int64_t{1}, int64_t{1} << 24))->type_name("N");
+  app.add_option("--sequences", c->sequences, "Sequences that are read and decoded together; rates count the tokens of all [1]")
+      ->check(CLI::Range(int64_t{1}, int64_t{4096}))->type_name("N");
   app.add_option("--rounds", c->rounds, "Rounds; each times opening anew, and runs on the artifact that the first opened [3]")->check(CLI::Range(int64_t{1}, int64_t{1000}))->type_name("N");
   app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
   app.add_option("--prefill-chunk", c->prefill_chunk, "Tokens of the prompt evaluated at once [512]")

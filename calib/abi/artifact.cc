@@ -158,6 +158,7 @@ Result<std::unique_ptr<Session>> Session::Create(const Artifact& artifact, const
   hst_context_options how = HST_CONTEXT_OPTIONS_INIT;
   how.threads = static_cast<uint32_t>(options.threads);
   how.prefill_chunk = options.prefill_chunk;
+  how.max_rows = options.prefill_chunk > kUsualRows ? options.prefill_chunk : 0;
   how.kv_tokens = options.capacity;
   how.profile = options.profile;
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_context_create(artifact.get(), &how, &session->context_, e); }));

@@ -70,9 +70,12 @@ class Artifact {
   std::string first_line_;        // of what the library logs; set while opening
 };
 
+// Rows of a step, if nothing else is said (hst_context_options.max_rows).
+inline constexpr int64_t kUsualRows = 512;
+
 struct SessionOptions {
   int threads = 0;                 // 0: one a core
-  int64_t prefill_chunk = 0;       // 0: the library's choice
+  int64_t prefill_chunk = 0;       // 0: the library's choice; more than kUsualRows makes steps as large
   int64_t capacity = 0;            // tokens of the longest sequence; 0: the library's choice
   bool profile = false;            // measure every instruction
   const std::atomic<bool>* cancel = nullptr;   // outlives the session

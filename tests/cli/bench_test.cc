@@ -122,9 +122,21 @@ TEST(Bench, MachineReport) {
   EXPECT_TRUE(report.contains("cores") && report.contains("peak"));
 }
 
+TEST(Bench, SequencesAreDecodedTogether) {
+  const Outcome r = RunHasten(Tiny({"--sequences", "3", "--json"}));
+  ASSERT_EQ(r.status, 0) << r.err;
+  const json report = json::parse(r.out);
+  EXPECT_EQ(report.at("sequences"), 3);
+  // 60 tokens of prompts within the time to the first tokens.
+  const double seconds = report.at("time_to_first_token_ms").at("rounds").at(0).get<double>() / 1e3;
+  EXPECT_NEAR(report.at("prefill_tokens_per_s").at("rounds").at(0).get<double>() * seconds, 60, 1e-6);
+  EXPECT_GT(report.at("decode_tokens_per_s").at("median").get<double>(), 0);
+}
+
 TEST(Bench, CombinationsThatMakeNoSense) {
   const std::vector<std::vector<std::string>> wrong = {
       {"bench"}, {"bench", "--machine", "a.hst"}, {"bench", "--machine", "--profile"}, {"bench", "a.hst", "--synthetic", "tiny"},
+      {"bench", "--synthetic", "tiny", "--profile", "--sequences", "2"}, {"bench", "--synthetic", "tiny", "--sequences", "0"},
       {"bench", "a.hst", "--keep", "b.hst"}, {"bench", "--synthetic", "gpt-9"}, {"bench", "--synthetic", "tiny", "--kv", "int3"}};
   for (const std::vector<std::string>& arguments : wrong) EXPECT_EQ(RunHasten(arguments).status, 2);
 }

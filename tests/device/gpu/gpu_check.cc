@@ -17,16 +17,13 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "tests/device/gpu/goals.h"
 #include "tests/device/gpu/process.h"
 
 namespace hasten::check {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
 constexpr int kTestLimit = 60, kSanitizerLimit = 40, kBenchLimit = 90, kSampledLimit = 150, kExhaustiveLimit = 1800;   // seconds
 // Each kind of kernel once, at small sizes: instrumented code is a hundred times slower.
 constexpr const char* kSanitized = "NormDevice.*:QuantizeDevice.*:EngineOnDevice.TokensChosenThereAreThoseChosenHere:EngineOnDevice.WhatIsEvaluatedTogetherChangesNothing";
@@ -154,19 +151,48 @@ void RunSanitizer(Json& report, Counts& counts) {
   }
 }
 
-void RunBenchmarks(const Options& o, Json& report, Counts& counts) {
-  const std::string hasten = Here() + "/hasten";
-  const auto bench = [&](const std::string& name, const std::vector<std::string>& command) {
-    Finished f;
-    const std::string out = OutputOf(command, kBenchLimit, &f);
-    Json figures = Json::parse(out, nullptr, /*allow_exceptions=*/false);
-    Record(report, counts, "bench", name, !figures.is_discarded() ? "passed" : o.Failed(), f);
-    if (!figures.is_discarded()) report["bench"].back()["figures"] = figures;
+// A report of a program that prints JSON; null where it failed.
+Json Bench(const Options& o, Json& report, Counts& counts, const std::string& name, const std::vector<std::string>& command) {
+  Finished f;
+  const std::string out = OutputOf(command, kBenchLimit, &f);
+  Json figures = Json::parse(out, nullptr, /*allow_exceptions=*/false);
+  const bool ok = !figures.is_discarded();
+  Record(report, counts, "bench", name, ok ? "passed" : o.Failed(), f);
+  if (ok) report["bench"].back()["figures"] = figures;
+  return ok ? figures : Json();
+}
+
+// One made-up model, kept while it is measured. `large`: with more sequences and a long prompt.
+ModelFigures BenchModel(const Options& o, Json& report, Counts& counts, const std::string& shape, bool large) {
+  const std::string hasten = Here() + "/hasten", path = (fs::temp_directory_path() / ("hasten-gpu-check-" + std::to_string(::getpid()) + ".hst")).string();
+  const auto run = [&](const std::string& name, std::vector<std::string> how, const char* prompt, const char* tokens) {
+    how.insert(how.begin(), {hasten, "bench"});
+    how.insert(how.end(), {"--device", "cuda", "--prompt-tokens", prompt, "--new-tokens", tokens, "--rounds", "3", "--json"});
+    return Bench(o, report, counts, shape + ", " + name, how);
   };
-  bench("kernels", {Here() + "/device_bench"});
-  for (const char* shape : {"qwen3-0.6b", "llama-1b", "llama-8b"})
-    bench(shape, {hasten, "bench", "--synthetic", shape, "--weights", "int4:128", "--head", "int8:128", "--device", "cuda", "--prompt-tokens", "512", "--new-tokens",
-                  "128", "--rounds", "3", "--json"});
+  ModelFigures m;
+  m.one = run("1 sequence", {"--synthetic", shape, "--weights", "int4:128", "--head", "int8:128", "--keep", path}, "512", "128");
+  if (large && fs::exists(path)) {
+    m.eight = run("8 sequences", {path, "--sequences", "8"}, "512", "64");
+    m.many = run("32 sequences", {path, "--sequences", "32"}, "512", "64");
+    m.prompt = run("a prompt of 2048", {path, "--prefill-chunk", "2048"}, "2048", "1");
+  }
+  if (fs::exists(path)) {
+    Finished f;
+    const Json inspected = Json::parse(OutputOf({hasten, "inspect", path, "--json"}, kTestLimit, &f), nullptr, false);
+    if (!inspected.is_discarded()) m.tensors = inspected.at("tensors");
+  }
+  std::error_code ignored;
+  fs::remove(path, ignored);
+  return m;
+}
+
+void RunBenchmarks(const Options& o, Json& report, Counts& counts) {
+  const Json kernels = Bench(o, report, counts, "kernels", {Here() + "/device_bench"});
+  BenchModel(o, report, counts, "qwen3-0.6b", false);
+  const ModelFigures small = BenchModel(o, report, counts, "llama-1b", false), large = BenchModel(o, report, counts, "llama-8b", true);
+  report["goals"] = Goals(kernels, small, large);
+  if (o.device) std::printf("%s", GoalsText(report["goals"]).c_str());
 }
 
 int Main(int argc, char** argv) {
