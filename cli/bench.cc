@@ -34,7 +34,8 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kPage = 64;   // tokens of the cache, which sequences do not share
 
 struct BenchCommand {
-  std::string artifact, isa, device, synthetic, keep;
+  std::string artifact, isa, synthetic, keep;
+  DeviceOptions device;
   PrecisionOptions precision;
   int64_t prompt_tokens = 512, new_tokens = 128, sequences = 1, rounds = 3, prefill_chunk = 0;
   int threads = 0;
@@ -56,12 +57,13 @@ struct Series {
   }
 };
 
-enum Kind { kPrefill, kDecode, kLoad, kFirst, kMemory, kSize };
+enum Kind { kPrefill, kDecode, kLoad, kFirst, kMemory, kSize, kUpload, kDeviceMemory };
 
 std::vector<Series> EmptySeries() {
   return {{"prefill_tokens_per_s", "tokens/s", true, {}}, {"decode_tokens_per_s", "tokens/s", true, {}},
           {"load_ms", "ms", false, {}},                   {"time_to_first_token_ms", "ms", false, {}},
-          {"peak_rss_mb", "MB", false, {}},               {"artifact_bytes", "bytes", false, {}}};
+          {"peak_rss_mb", "MB", false, {}},               {"artifact_bytes", "bytes", false, {}},
+          {"upload_ms", "ms", false, {}},                 {"device_mb", "MB", false, {}}};
 }
 
 double Seconds(Clock::time_point begin, Clock::time_point end) { return std::chrono::duration<double>(end - begin).count(); }
@@ -118,6 +120,7 @@ Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<c
   const Clock::time_point begin = Clock::now();
   HST_ASSIGN_OR_RETURN(std::unique_ptr<calib::Artifact> opened, OpenOn(c.artifact, c.isa, c.device));
   const Clock::time_point open = Clock::now();
+  const double upload_ms = opened->info().upload_ms;
   if (!served) served = std::move(opened);
   opened.reset();
   const calib::Artifact* const artifact = served.get();
@@ -136,6 +139,10 @@ Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<c
   series[kMemory].rounds.push_back(static_cast<double>(calib::PeakMemoryBytes("self")) / 1e6);
   std::ifstream file(c.artifact, std::ios::ate | std::ios::binary);
   series[kSize].rounds.push_back(static_cast<double>(file.tellg()));
+  if (artifact->on_cpu()) return {};
+  HST_ASSIGN_OR_RETURN(const uint64_t device_bytes, artifact->DeviceBytes());
+  series[kUpload].rounds.push_back(upload_ms);
+  series[kDeviceMemory].rounds.push_back(static_cast<double>(device_bytes) / 1e6);
   return {};
 }
 
@@ -203,6 +210,7 @@ Status Print(const BenchCommand& c, const std::vector<Series>& all, const std::o
   TextTable table;
   table.Row({"", "best", "median", "unit"});
   for (const Series& s : all) {
+    if (s.rounds.empty()) continue;   // of a device, and there is none
     report[s.key] = {{"best", s.Best()}, {"median", s.Median()}, {"rounds", s.rounds}};
     const int digits = s.larger_is_better || s.Best() < 1000 ? 1 : 0;
     table.Row({s.key, Fixed(s.Best(), digits), Fixed(s.Median(), digits), s.unit});
@@ -221,15 +229,16 @@ Result<int> Run(BenchCommand c, const Context& context) {
   if (!c.keep.empty() && c.synthetic.empty()) return UsageError("--keep names the artifact that --synthetic makes");
   if (c.artifact.empty() && c.synthetic.empty()) return UsageError("bench needs an artifact, --synthetic or --machine\nsee: hasten bench --help");
   if (c.profile && c.sequences > 1) return UsageError("--profile measures one sequence; give no --sequences with it");
-  if (c.profile && !c.device.empty() && c.device != "cpu")
-    return UsageError("--profile compares instructions with the limits of this machine's CPU; give no --device ", c.device, " with it");
+  if (c.profile && !c.device.on_cpu())
+    return UsageError("--profile compares instructions with the limits of this machine's CPU; give no --device ", c.device.name, " with it");
   std::vector<Series> series = EmptySeries();
   Progress progress(c.json);
   std::unique_ptr<ArtifactWriter> synthetic;
   if (!c.synthetic.empty()) {
     HST_ASSIGN_OR_RETURN(synthetic, MakeSynthetic(c, context, progress));
   }
-  progress.Stage(StrCat("bench: ", c.sequences > 1 ? StrCat(c.sequences, " sequences of ") : "", c.prompt_tokens, " prompt and ", c.new_tokens, " new tokens, ", ThreadsOf(c.threads), " threads"));
+  progress.Stage(StrCat("bench: ", c.sequences > 1 ? StrCat(c.sequences, " sequences of ") : "", c.prompt_tokens, " prompt and ", c.new_tokens,
+                        " new tokens, ", ThreadsOf(c.threads), " threads", c.device.on_cpu() ? "" : StrCat(", device ", c.device.name)));
   std::unique_ptr<calib::Artifact> served;
   for (int64_t round = 0; round < c.rounds; ++round) {
     HST_RETURN_IF_ERROR(OneRound(c, context, served, series));
@@ -257,7 +266,7 @@ Action AddBench(CLI::App& app) {
   app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
   app.add_option("--prefill-chunk", c->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
       ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N");
-  AddDeviceOption(app, c->device);
+  AddDeviceOptions(app, c->device);
   app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
   app.add_flag("--profile", c->profile, "Then run once more and show where the time goes, beside the machine's limits");
   app.add_option("--synthetic", c->synthetic, StrCat("Time random weights in the shape of a published model instead: ", calib::ShapeNames()))->type_name("SHAPE");

@@ -1,27 +1,32 @@
-// The --device option of commands that run an artifact.
+// Where a command runs an artifact: --device and --device-memory.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
 #include "calib/abi/artifact.h"
-#include "cli/terminal.h"
 
 namespace hasten::cli {
 
-inline void AddDeviceOption(CLI::App& app, std::string& device, const char* group = "") {
-  CLI::Option* option = app.add_option("--device", device, "Where it runs, with the same bits: cpu, cuda, cuda:N, or auto (CUDA where it can be used) [cpu]")
-                            ->type_name("DEVICE");
-  if (*group) option->group(group);
-}
+struct DeviceOptions {
+  std::string name, memory;        // as they were given; "" when not
+
+  bool on_cpu() const { return name.empty() || name == "cpu"; }
+};
+
+void AddDeviceOptions(CLI::App& app, DeviceOptions& device, const char* group = "");
+
+// kUsage for a size that is none, or one without a device.
+Result<calib::Place> PlaceOf(const DeviceOptions& device);
 
 // Opens it there; says on stderr when "auto" is the CPU, and why.
-inline Result<std::unique_ptr<calib::Artifact>> OpenOn(const std::string& path, const std::string& isa, const std::string& device) {
-  HST_ASSIGN_OR_RETURN(std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(path, isa, device));
-  if (!artifact->info().fallback.empty()) Note(artifact->info().fallback);
-  return artifact;
-}
+Result<std::unique_ptr<calib::Artifact>> OpenOn(const std::string& path, const std::string& isa, const DeviceOptions& device);
+
+// "8G", "512M", "1.5G": powers of 1000; "8GiB": of 1024. At least a byte.
+Result<uint64_t> ParseBytes(std::string_view text, const char* option);
 
 }  // namespace hasten::cli

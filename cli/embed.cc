@@ -16,7 +16,8 @@ namespace hasten::cli {
 namespace {
 
 struct EmbedCommand {
-  std::string artifact, text_file, pooling = "mean", isa, device;
+  std::string artifact, text_file, pooling = "mean", isa;
+  DeviceOptions device;
   std::vector<std::string> texts;
   int threads = 0;
   bool json = false;
@@ -94,7 +95,7 @@ Action AddEmbed(CLI::App& app) {
   app.add_option("--text-file", c->text_file, "A file with a text on each line")->type_name("FILE");
   app.add_option("--pooling", c->pooling, "Over the tokens of a text: mean, cls (the first), last [mean]")->type_name("KIND");
   app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
-  AddDeviceOption(app, c->device);
+  AddDeviceOptions(app, c->device);
   app.add_option("--isa", c->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA");
   app.add_flag("--json", c->json, "Print embeddings, tokens and pooling as JSON");
   return [c](const Context& context) { return Run(*c, context); };

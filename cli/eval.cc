@@ -15,7 +15,8 @@ namespace hasten::cli {
 namespace {
 
 struct EvalCommand {
-  std::string reference, candidate, text, cache, device;
+  std::string reference, candidate, text, cache;
+  DeviceOptions device;
   int64_t context = 512, chunks = 0;
   int threads = 0;
   bool json = false;
@@ -77,7 +78,7 @@ Action AddEval(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");
   app.add_option("--cache", c->cache, "A folder that keeps the reference's logits for the next time")->type_name("DIR");
   app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
-  AddDeviceOption(app, c->device);
+  AddDeviceOptions(app, c->device);
   app.add_flag("--json", c->json, "Print the metrics as JSON");
   app.footer("\nDefinitions: docs/cli.md. Example:\n  hasten eval --reference models/smollm2 --candidate smollm2.hst --text wiki.txt --chunks 40");
   return [c](const Context& context) { return Run(*c, context); };

@@ -20,7 +20,8 @@ namespace hasten::cli {
 namespace {
 
 struct RunOptions {
-  std::string artifact, prompt, chat, system, tokens, tokens_file, isa, device, logits;
+  std::string artifact, prompt, chat, system, tokens, tokens_file, isa, logits;
+  DeviceOptions device;
   std::vector<std::string> stops;
   std::optional<int64_t> max_tokens;
   bool greedy = false, json = false;
@@ -118,7 +119,7 @@ Status WriteLogits(const RunOptions& o, calib::Session& session, std::span<const
   return writer->Commit();
 }
 
-Status PrintJson(const Generated& g, size_t prompt_tokens) {
+Status PrintJson(const Generated& g, size_t prompt_tokens, const calib::ArtifactInfo& artifact) {
   nlohmann::ordered_json report;
   report["text"] = g.text;
   report["tokens"] = g.tokens;
@@ -126,6 +127,8 @@ Status PrintJson(const Generated& g, size_t prompt_tokens) {
   report["prompt_tokens"] = prompt_tokens;
   report["ttft_ms"] = g.ttft_ms;
   report["itl_ms"] = g.itl_ms;
+  report["device"] = artifact.device;
+  if (artifact.upload_ms > 0) report["upload_ms"] = artifact.upload_ms;
   return WriteOut(report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
@@ -155,7 +158,7 @@ Result<int> Run(const RunOptions& o, const Context& context) {
   if (!o.json) how.show = [](std::string_view piece) { return WriteOut(piece); };
   HST_ASSIGN_OR_RETURN(const Generated result, Generate(*artifact, *session, prompt, how));
   if (o.json) {
-    HST_RETURN_IF_ERROR(PrintJson(result, prompt.size()));
+    HST_RETURN_IF_ERROR(PrintJson(result, prompt.size(), artifact->info()));
     return 0;
   }
   std::string ids;  // without a tokenizer the ids are the text
@@ -195,11 +198,11 @@ Action AddRun(CLI::App& app) {
   app.add_option("--prefill-chunk", o->prefill_chunk, "Tokens of the prompt evaluated at once [512]")
       ->check(CLI::Range(int64_t{1}, int64_t{8192}))->type_name("N")->group(group);
   app.add_option("--isa", o->isa, "Force an instruction set: scalar, avx2, avxvnni, avx512vnni")->type_name("ISA")->group(group);
-  AddDeviceOption(app, o->device, group);
+  AddDeviceOptions(app, o->device, group);
   group = "Output";
   app.add_option("--logits", o->logits, "Write the logits of every input token, F32 [tokens, vocab], and generate nothing "
                  "unless --max-tokens is given")->type_name("out.safetensors")->group(group);
-  app.add_flag("--json", o->json, "Print text, tokens, finish_reason, ttft_ms and itl_ms as JSON, at the end")->group(group);
+  app.add_flag("--json", o->json, "Print text, tokens, finish_reason, times and device as JSON, at the end")->group(group);
   app.footer("\nExamples:\n  hasten run model.hst --chat \"What is a compiler?\" --max-tokens 100\n"
              "  hasten run model.hst --prompt \"Once upon a time\" --temperature 0.8 --top-p 0.95 --seed 7");
   return [o](const Context& context) { return Run(*o, context); };

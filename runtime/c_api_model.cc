@@ -127,6 +127,7 @@ hst_status hst_model_get_info(const hst_model* model, hst_model_info* info, hst_
   return Guard(error, [&]() -> Status {
     HST_NOT_NULL(model);
     const hasten::Model& m = *model->model;
+    const hasten::DeviceRoom room = m.on_device() ? m.on_device()->device().Room() : hasten::DeviceRoom();
     const bool has_tokenizer = m.file().Find(hasten::SectionKind::kTokenizer) != nullptr;
     bool has_chat = false;
     if (has_tokenizer) {
@@ -136,7 +137,7 @@ hst_status hst_model_get_info(const hst_model* model, hst_model_info* info, hst_
     return WriteInfo(info, {0, static_cast<uint32_t>(m.vocab()), m.max_positions(), static_cast<uint32_t>(m.layers().size()),
                             m.program().outputs()->size(), static_cast<uint32_t>(m.instructions().size()), m.program().token_types(),
                             m.causal(), static_cast<uint32_t>(m.kv_type()), has_tokenizer, has_chat, m.file().file_bytes(),
-                            Nanoseconds(m.on_device() ? m.on_device()->upload_seconds() : 0), Nanoseconds(m.verify_seconds())});
+                            Nanoseconds(m.on_device() ? m.on_device()->upload_seconds() : 0), Nanoseconds(m.verify_seconds()), room.used, room.left()});
   });
 }
 

@@ -68,11 +68,12 @@ Status FindMainOutput(hst_model* model, uint32_t outputs, ArtifactInfo& info) {
 
 }  // namespace
 
-Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const std::string& isa, const std::string& device) {
+Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const std::string& isa, const Place& place) {
   std::unique_ptr<Artifact> artifact(new Artifact());
   hst_model_options options = HST_MODEL_OPTIONS_INIT;
   options.isa = isa.empty() ? nullptr : isa.c_str();
-  options.device = device.empty() ? nullptr : device.c_str();
+  options.device = place.device.empty() ? nullptr : place.device.c_str();
+  options.device_memory = place.memory;
   // Where "auto" falls back it says so before all else. Contexts log too, for as long as the model lives.
   options.log_user = &artifact->first_line_;
   options.log = [](void* user, const char* text, size_t size) {
@@ -85,13 +86,14 @@ Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const 
   artifact->info_.max_positions = info.max_positions;
   artifact->info_.causal = info.causal != 0;
   artifact->info_.instructions = info.instructions;
+  artifact->info_.upload_ms = static_cast<double>(info.upload_nanoseconds) * 1e-6;
   const char* isa_name = nullptr;
   size_t isa_size = 0;
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_string(artifact->model_, HST_STRING_ISA, &isa_name, &isa_size, e); }));
   artifact->info_.isa.assign(isa_name, isa_size);
   HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_string(artifact->model_, HST_STRING_DEVICE, &isa_name, &isa_size, e); }));
   artifact->info_.device.assign(isa_name, isa_size);
-  if (device == "auto" && artifact->info_.device == "cpu") artifact->info_.fallback = artifact->first_line_;
+  if (place.device == "auto" && artifact->on_cpu()) artifact->info_.fallback = artifact->first_line_;
   artifact->info_.has_tokenizer = info.has_tokenizer != 0;
   HST_RETURN_IF_ERROR(FindMainOutput(artifact->model_, info.outputs, artifact->info_));
   HST_RETURN_IF_ERROR(ReadGeneration(artifact->model_, artifact->info_));
@@ -99,6 +101,12 @@ Result<std::unique_ptr<Artifact>> Artifact::Open(const std::string& path, const 
 }
 
 Artifact::~Artifact() { hst_model_free(model_); }
+
+Result<uint64_t> Artifact::DeviceBytes() const {
+  hst_model_info info = HST_MODEL_INFO_INIT;
+  HST_RETURN_IF_ERROR(Call([&](hst_error** e) { return hst_model_get_info(model_, &info, e); }));
+  return info.device_bytes;
+}
 
 Result<std::vector<hst_instruction_info>> Artifact::Instructions() const {
   std::vector<hst_instruction_info> all(info_.instructions, hst_instruction_info HST_INSTRUCTION_INFO_INIT);
@@ -139,16 +147,6 @@ hst_sample_options OptionsOf(const Sampling& sampling) {
   options.repetition_penalty = sampling.repetition_penalty;
   options.seed = sampling.seed;
   return options;
-}
-
-Result<int32_t> SampleToken(hst_context* context, std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
-  const hst_sample_options options = OptionsOf(sampling);
-  int32_t token = 0;
-  HST_RETURN_IF_ERROR(Call([&](hst_error** e) {
-    return hst_sample(context, logits.data(), logits.size(), history.data(), history.size(), static_cast<int64_t>(history.size()),
-                      &options, &token, e);
-  }));
-  return token;
 }
 
 Result<std::unique_ptr<Session>> Session::Create(const Artifact& artifact, const SessionOptions& options) {

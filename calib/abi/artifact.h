@@ -26,6 +26,12 @@ struct Sampling {
   uint64_t seed = 0;
 };
 
+// As hst_model_options has it.
+struct Place {
+  std::string device;             // "": the CPU
+  uint64_t memory = 0;            // bytes that may be taken of a device; 0: all
+};
+
 struct ArtifactInfo {
   int64_t vocab = 0;
   int64_t max_positions = 0;      // tokens of a sequence
@@ -34,6 +40,7 @@ struct ArtifactInfo {
   uint32_t instructions = 0;
   std::string isa;                // of the kernels that run
   std::string device;             // "cpu", or the device's name
+  double upload_ms = 0;           // that copying the weights to the device took
   std::string fallback;           // device "auto" only: why it is the CPU
   uint32_t output = 0;            // the main one: logits, else the first
   int32_t output_row = -1;        // the only token it has a row of; -1: it has one for each
@@ -45,14 +52,17 @@ struct ArtifactInfo {
 // Thread-safe; any number of sessions share one.
 class Artifact {
  public:
-  // `isa`: "" for the best; `device`: "" for the CPU, or as hst_model_options has it. Errors as hst_model_open.
-  static Result<std::unique_ptr<Artifact>> Open(const std::string& path, const std::string& isa = {}, const std::string& device = {});
+  // `isa`: "" for the best. Errors as hst_model_open.
+  static Result<std::unique_ptr<Artifact>> Open(const std::string& path, const std::string& isa = {}, const Place& place = {});
   ~Artifact();
   Artifact(const Artifact&) = delete;
   Artifact& operator=(const Artifact&) = delete;
 
   const ArtifactInfo& info() const { return info_; }
   hst_model* get() const { return model_; }
+  bool on_cpu() const { return info_.device == "cpu"; }
+  // That it and its sessions hold of a device's memory now.
+  Result<uint64_t> DeviceBytes() const;
 
   // The program's instructions, in order; the strings live as long as the artifact.
   Result<std::vector<hst_instruction_info>> Instructions() const;
@@ -91,8 +101,6 @@ struct RowBlock {
 };
 
 hst_sample_options OptionsOf(const Sampling& sampling);
-// hst_sample in `context`.
-Result<int32_t> SampleToken(hst_context* context, std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling);
 
 // One sequence that grows. Not thread-safe.
 class Session {

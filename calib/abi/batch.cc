@@ -101,10 +101,6 @@ Result<std::vector<int32_t>> BatchSession::SampleNext(std::span<const BatchChoic
   return tokens;
 }
 
-Result<int32_t> BatchSession::Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling) {
-  return SampleToken(context_, logits, history, sampling);
-}
-
 Status BatchSession::ExportLayer(hst_sequence sequence, uint32_t layer, std::span<float> keys, std::span<float> values) {
   return Call([&](hst_error** e) {
     return hst_kv_export(context_, sequence, layer, keys.data(), keys.size(), values.data(), values.size(), e);

@@ -42,8 +42,6 @@ class BatchSession {
   // All together; on a device the rows stay there. -1 where no token can be chosen: a logit
   // is NaN, or all are -inf.
   Result<std::vector<int32_t>> SampleNext(std::span<const BatchChoice> choices);
-  // hst_sample.
-  Result<int32_t> Sample(std::span<const float> logits, std::span<const int32_t> history, const Sampling& sampling);
   // A layer's cached keys and values as fp32, [kv_heads][length][head_dim].
   Status ExportLayer(hst_sequence sequence, uint32_t layer, std::span<float> keys, std::span<float> values);
 

@@ -17,7 +17,7 @@ Result<std::unique_ptr<BatchEngine>> BatchEngine::Open(const BatchEngineOptions&
   engine->resident_before_ = calib::ResidentBytes();
   calib::ResetPeakMemory();
   const double begin = clock.Now();
-  HST_ASSIGN_OR_RETURN(engine->artifact_, calib::Artifact::Open(options.artifact, options.isa));
+  HST_ASSIGN_OR_RETURN(engine->artifact_, calib::Artifact::Open(options.artifact, options.isa, options.place));
   if (!engine->artifact_->info().causal) return UsageError(options.artifact, " is an encoder; latency is measured of generation");
   const calib::SessionOptions session{.threads = options.threads, .capacity = options.sequences * (options.capacity + kPage), .cancel = options.cancel};
   HST_ASSIGN_OR_RETURN(engine->session_, calib::BatchSession::Create(*engine->artifact_, session));

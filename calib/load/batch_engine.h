@@ -21,6 +21,7 @@ namespace hasten::load {
 
 struct BatchEngineOptions {
   std::string artifact, isa;     // isa: "" for the best
+  calib::Place place;
   int threads = 0;               // 0: one a core
   int64_t sequences = 8;         // worked on at once
   int64_t capacity = 0;          // tokens of the longest request, prompt and output

@@ -24,7 +24,7 @@ Result<Started> Start(const Target& target, const MeasureOptions& o, Clock& cloc
     const double ms = engine->load_ms();
     return Started{std::move(engine), ms};
   }
-  const BatchEngineOptions how{.artifact = target.artifact, .isa = o.isa, .threads = o.threads, .sequences = o.sequences,
+  const BatchEngineOptions how{.artifact = target.artifact, .isa = o.isa, .place = o.place, .threads = o.threads, .sequences = o.sequences,
                                .capacity = o.workload.prompt_max + o.workload.output_tokens,
                                .timeout_s = o.workload.timeout_s, .cancel = o.cancel};
   HST_ASSIGN_OR_RETURN(std::unique_ptr<BatchEngine> engine, BatchEngine::Open(how, clock));
@@ -37,7 +37,7 @@ Result<std::vector<Request>> RequestsFor(const MeasureOptions& o) {
   int64_t vocab = INT64_MAX, positions = INT64_MAX;
   for (const Target* target : {&o.candidate, o.baseline ? &*o.baseline : nullptr}) {
     if (!target || target->artifact.empty()) continue;
-    HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(target->artifact, o.isa));
+    HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(target->artifact, o.isa, o.place));
     vocab = std::min(vocab, artifact->info().vocab);
     positions = std::min(positions, artifact->info().max_positions);
   }
@@ -93,7 +93,7 @@ Result<LatencyReport> MeasureOpening(const MeasureOptions& o) {
   const int64_t before = calib::ResidentBytes();
   calib::ResetPeakMemory();
   SteadyClock clock;
-  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(o.candidate.artifact, o.isa));
+  HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Artifact> artifact, calib::Artifact::Open(o.candidate.artifact, o.isa, o.place));
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::Session> session, calib::Session::Create(*artifact, {.threads = o.threads, .capacity = kTokens, .cancel = o.cancel}));
   const double load_ms = 1e3 * clock.Now();
   const std::vector<int32_t> tokens(static_cast<size_t>(std::min(kTokens, artifact->info().max_positions)), 0);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "calib/abi/artifact.h"
 #include "calib/load/summary.h"
 
 namespace hasten::load {
@@ -24,6 +25,7 @@ struct MeasureOptions {
   Target candidate;              // an artifact
   std::optional<Target> baseline;
   std::string isa;               // of artifacts; "" for the best
+  calib::Place place;            // of artifacts
   int threads = 0;               // of artifacts; 0: one a core
   int64_t sequences = 8;         // that an artifact serves at once
   std::vector<Limit> limits;

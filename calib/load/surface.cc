@@ -16,7 +16,7 @@ Workload WorkloadOf(const gate::Surface& surface) {
 }
 
 MeasureOptions OptionsOf(const gate::Policy& policy, const gate::Surface& surface, const SurfaceOptions& o) {
-  MeasureOptions m{.candidate = {"candidate", o.candidate, ""}, .isa = o.isa, .threads = o.threads};
+  MeasureOptions m{.candidate = {"candidate", o.candidate, ""}, .isa = o.isa, .place = o.place, .threads = o.threads};
   if (!o.baseline.empty() || !o.baseline_command.empty()) m.baseline = Target{"baseline", o.baseline, o.baseline_command};
   for (const gate::Budget& b : surface.budgets) m.limits.push_back({b.quantity, b.percent, b.limit});
   if (surface.workload) m.workload = WorkloadOf(surface), m.sequences = surface.workload->sequences;

@@ -18,6 +18,7 @@ struct SurfaceOptions {
   std::string baseline;             // an artifact, or
   std::string baseline_command;     // a command (docs/latency.md); neither: the candidate alone
   std::string isa;
+  calib::Place place;               // of artifacts
   int threads = 0;
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(int64_t done, int64_t total)> progress;

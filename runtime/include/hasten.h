@@ -107,8 +107,10 @@ typedef struct hst_model_info {
   uint64_t file_bytes;
   uint64_t upload_nanoseconds; /* that copying the weights to a device took; 0 on the CPU */
   uint64_t verify_nanoseconds; /* that hst_model_options.verify took, on a device beside the copying; 0 without it */
+  uint64_t device_bytes;       /* that the model and its contexts hold of a device's memory now; 0 on the CPU */
+  uint64_t device_bytes_left;  /* that contexts may still take: of device_memory, and of what the device has free */
 } hst_model_info;
-#define HST_MODEL_INFO_INIT {sizeof(hst_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define HST_MODEL_INFO_INIT {sizeof(hst_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* `info->struct_size` must be set; as much as fits is filled. */
 HST_API hst_status hst_model_get_info(const hst_model* model, hst_model_info* info, hst_error** error);

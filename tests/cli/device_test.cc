@@ -44,6 +44,35 @@ TEST_F(DeviceOption, CudaThatCannotBeUsedEndsWithTheReason) {
   EXPECT_EQ(Generate({"--device", "cuda:1"}).status, 4);
 }
 
+TEST_F(DeviceOption, EveryCommandThatRunsAnArtifactHasIt) {
+  const std::string text = Fixture("gate") + "/text.jsonl";
+  const std::vector<std::vector<std::string>> commands = {
+      {"run", model_, "--prompt", "once upon"},
+      {"bench", model_, "--rounds", "1"},
+      {"embed", model_, "--text", "a"},
+      {"eval", "--reference", Fixture("good"), "--candidate", model_, "--text", text}};
+  for (std::vector<std::string> command : commands) {
+    command.insert(command.end(), {"--device", "cuda", "--device-memory", "1.5GiB"});
+    const Outcome r = RunHasten(command);
+    EXPECT_EQ(r.status, 4) << command[0] << ": " << r.err;
+    EXPECT_THAT(r.err, HasSubstr("no CUDA device can be used: "));
+    command.back() = "much";
+    EXPECT_EQ(RunHasten(command).status, 2) << command[0];
+  }
+}
+
+TEST_F(DeviceOption, SizesThatAreNoneAreUsageErrors) {
+  for (const char* size : {"8X", "G", "8GG", "8Gi8", "-1G", "0", "0.1", "1e9", "nan", "9999999T", "8 G"}) {
+    const Outcome r = Generate({"--device", "cuda", "--device-memory", size});
+    EXPECT_EQ(r.status, 2) << size;
+    EXPECT_THAT(r.err, HasSubstr("such as 8G or 512M")) << size;
+  }
+  for (const char* size : {"8G", "512M", "70000000000", "1.5GB", "24GiB", "3Ki"}) EXPECT_EQ(Generate({"--device", "cuda", "--device-memory", size}).status, 4) << size;
+  const Outcome nowhere = Generate({"--device-memory", "8G"});
+  EXPECT_EQ(nowhere.status, 2);
+  EXPECT_THAT(nowhere.err, HasSubstr("give --device with it"));
+}
+
 TEST_F(DeviceOption, AutoSaysWhyAndRunsOnTheCpu) {
   const Outcome here = Generate({}), r = Generate({"--device", "auto"});
   EXPECT_EQ(r.status, 0);
@@ -51,6 +80,7 @@ TEST_F(DeviceOption, AutoSaysWhyAndRunsOnTheCpu) {
   EXPECT_THAT(r.err, HasSubstr("running on the CPU"));
   EXPECT_EQ(r.out, here.out);
   EXPECT_EQ(here.err, "");
+  EXPECT_EQ(json::parse(Generate({"--json"}).out)["device"], "cpu");
 }
 
 TEST_F(DeviceOption, NamesThatAreNoDeviceAreUsageErrors) {
