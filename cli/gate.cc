@@ -8,6 +8,7 @@
 #include "calib/gate/gate.h"
 #include "calib/load/surface.h"
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/gate_outputs.h"
 #include "cli/terminal.h"
 #include "cli/threads.h"
@@ -20,6 +21,7 @@ struct GateCommand {
   gate::GateOptions options;
   std::string cache;
   int threads = 0;
+  DeviceOptions device;
   bool init = false, no_cache = false;
   std::vector<std::string> compare;   // reports; nothing is gated
   load::SurfaceOptions load;
@@ -30,7 +32,7 @@ struct GateCommand {
 void MeasureLoad(const GateCommand& c, Progress& progress, gate::GateOptions& options) {
   options.latency = [load = c.load, &progress, &options](const gate::Policy& policy, const gate::Surface& surface, gate::Report& report) mutable -> Status {
     progress.Stage(StrCat("measure latency of ", surface.name));
-    load.candidate = options.candidate, load.threads = options.threads, load.cancel = options.cancel, load.progress = options.update;
+    load.candidate = options.candidate, load.place = options.place, load.threads = options.threads, load.cancel = options.cancel, load.progress = options.update;
     const auto start = std::chrono::steady_clock::now();
     HST_RETURN_IF_ERROR(load::AddSurface(policy, surface, load, report));
     report.seconds.latency += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -50,6 +52,7 @@ Result<int> Run(const GateCommand& c, const Context& context) {
   if (options.reference.empty() && options.reference_logits.empty()) return UsageError("--reference or --reference-logits is needed\nsee: hasten gate --help");
   HST_RETURN_IF_ERROR(CheckGateOutputs(options.candidate, c.outputs));
   options.threads = ThreadsOf(c.threads);
+  HST_ASSIGN_OR_RETURN(options.place, PlaceOf(c.device));
   options.cancel = context.interrupted;
   options.tool_version = HASTEN_VERSION;
   options.cache = c.no_cache ? "" : c.cache.empty() ? calib::Store::DefaultFolder() : c.cache;
@@ -57,6 +60,7 @@ Result<int> Run(const GateCommand& c, const Context& context) {
   Progress progress(c.outputs.json);
   options.stage = [&progress](std::string_view name) { progress.Stage(name); };
   options.update = [&progress](int64_t done, int64_t total) { progress.Update(static_cast<uint64_t>(done), static_cast<uint64_t>(total)); };
+  options.note = Note;
   MeasureLoad(c, progress, options);
   const Result<gate::Report> report = gate::RunGate(options);
   progress.End();
@@ -78,6 +82,7 @@ Action AddGate(CLI::App& app) {
   app.add_flag("--no-cache", c->no_cache, "Keep and use no results");
   app.add_flag("--resume", c->options.resume, "Go on where an interrupted run of the same files ended");
   app.add_option("--threads", c->threads, "Threads [one a core]")->check(CLI::Range(1, 256))->type_name("N");
+  AddDeviceOptions(app, c->device);
   app.add_option("--baseline", c->load.baseline, "Measure latency in turns with this artifact")->type_name("other.hst");
   app.add_option("--baseline-cmd", c->load.baseline_command, "The same with another program (docs/latency.md)")->type_name("COMMAND");
   app.add_option("--compare", c->compare, "Gate nothing: say what got worse from one report to the next")->expected(2, 100)->type_name("old.json new.json");

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "calib/abi/artifact.h"
 #include "calib/gate/policy.h"
 #include "calib/gate/report.h"
 #include "runtime/base/status.h"
@@ -21,10 +22,13 @@ struct GateOptions {
   std::string cache;               // folder of kept results, "": none
   bool resume = false;             // take the candidate's results from the cache as well
   int threads = 1;
+  calib::Place place;              // of the candidate; the reference runs on the CPU
   std::string tool_version;
   // Stages as they begin, and progress within them; may be null.
   std::function<void(std::string_view)> stage;
   std::function<void(int64_t done, int64_t total)> update;
+  // A line for people, now; may be null.
+  std::function<void(std::string_view line)> note;
   // Measures latency on a surface with a workload or limits of resources: fills report.latency and adds the
   // criteria of its budgets. Null: they stay inconclusive.
   std::function<Status(const Policy& policy, const Surface& surface, Report& report)> latency;

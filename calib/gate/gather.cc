@@ -82,6 +82,11 @@ std::string DigestOf(const Report& report, std::string_view role) {
   return "";
 }
 
+// Kept results are of the place that they were made in.
+std::string CandidateKey(const Evidence& e) {
+  return e.artifact->on_cpu() ? e.facts.file.sha256 : StrCat(e.facts.file.sha256, " on ", e.artifact->info().device);
+}
+
 Status CheckEncoder(const Policy& policy, const GateOptions& o) {
   if (o.reference.empty()) return UsageError("--reference is needed: the candidate is an encoder, and logits of a text are a language model's");
   for (const Surface& s : policy.surfaces) {
@@ -118,11 +123,12 @@ Result<Evidence> OpenAll(const Policy& policy, const Needs& needs, const GateOpt
   Stage(o, "open");
   Evidence e;
   HST_ASSIGN_OR_RETURN(e.facts, ReadCandidate(o.candidate, o.cancel));
-  HST_ASSIGN_OR_RETURN(e.artifact, calib::Artifact::Open(o.candidate));
+  HST_ASSIGN_OR_RETURN(e.artifact, calib::Artifact::Open(o.candidate, "", o.place));
+  if (!e.artifact->info().fallback.empty() && o.note) o.note(e.artifact->info().fallback);
   if (!e.artifact->info().causal) HST_RETURN_IF_ERROR(CheckEncoder(policy, o));
   HST_ASSIGN_OR_RETURN(e.store, calib::Store::Open(o.cache));
   report.files.push_back(e.facts.file);
-  report.instruction_set = e.artifact->info().isa;
+  report.instruction_set = e.artifact->on_cpu() ? e.artifact->info().isa : e.artifact->info().device;
   report.threads = o.threads;
   report.weights = e.facts.weights;
   if (!o.reference.empty()) {
@@ -148,7 +154,7 @@ Status ScoreText(Evidence& e, const GateOptions& o, Report& report) {
   if (!e.rows) e.rows = calib::KeptRows(*e.reference, chunks, e.store);
   const std::string reference = DigestOf(report, o.reference_logits.empty() ? "reference" : "reference_logits");
   const auto key = [&](int64_t i) {
-    return KeyBuilder("scores 1").Add(e.facts.file.sha256).Add(reference).Add(chunks.first_scored).Add(chunks.At(i)).Finish();
+    return KeyBuilder("scores 1").Add(CandidateKey(e)).Add(reference).Add(chunks.first_scored).Add(chunks.At(i)).Finish();
   };
   calib::ScoreOptions options{.threads = o.threads, .progress = o.update, .cancel = o.cancel};
   options.made = [&](int64_t i, std::span<const calib::TokenScore> scores) { e.store.Put(key(i), ToBytes(scores)); };
@@ -186,7 +192,7 @@ Status ScoreTasks(Evidence& e, const Policy& policy, const Needs& needs, const G
     }
     const calib::ChoiceProgress progress{o.update, o.cancel};
     Stage(o, StrCat(task.name, ", the candidate"));
-    HST_ASSIGN_OR_RETURN(evidence.candidate, calib::ScoreByCandidate(*e.artifact, encoded, o.threads, {e.store, e.facts.file.sha256, o.resume}, progress));
+    HST_ASSIGN_OR_RETURN(evidence.candidate, calib::ScoreByCandidate(*e.artifact, encoded, o.threads, {e.store, CandidateKey(e), o.resume}, progress));
     Stage(o, StrCat(task.name, ", the reference"));
     HST_ASSIGN_OR_RETURN(evidence.reference, calib::ScoreByReference(*e.reference, encoded, o.threads, e.store, progress));
     for (size_t i = 0; i < evidence.reference.size(); ++i) {

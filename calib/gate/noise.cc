@@ -103,15 +103,16 @@ class Comparison {
   const NoiseOptions& o_;
 };
 
-std::vector<Variant> Variants(const std::string& isa, int threads) {
+// On a device the CPU's kernels are others, and its threads are nothing that could change.
+std::vector<Variant> Variants(const Artifact& artifact, int threads) {
   std::vector<Variant> list;
   list.push_back({.name = "candidate, two sequences a call and forked halfway", .options = {.threads = threads}, .together = true});
   list.push_back({.name = "candidate, prefill in chunks of 37", .options = {.threads = threads, .prefill_chunk = 37}});
-  list.push_back({.name = StrCat("candidate, ", threads == 1 ? 2 : 1, threads == 1 ? " threads" : " thread"), .options = {.threads = threads == 1 ? 2 : 1}});
+  if (artifact.on_cpu()) list.push_back({.name = StrCat("candidate, ", threads == 1 ? 2 : 1, threads == 1 ? " threads" : " thread"), .options = {.threads = threads == 1 ? 2 : 1}});
   for (const Isa other : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
     const std::string name(IsaName(other));
-    if (name == isa || !IsaAvailable(other)) continue;
-    Variant v{.name = StrCat("candidate, kernels of ", name), .isa = name, .options = {.threads = threads}};
+    if ((artifact.on_cpu() && name == artifact.info().isa) || !IsaAvailable(other)) continue;
+    Variant v{.name = StrCat("candidate, ", artifact.on_cpu() ? "" : "the CPU's ", "kernels of ", name), .isa = name, .options = {.threads = threads}};
     if (name == "scalar") v.chunks = 1, v.tokens = kScalarTokens;
     list.push_back(std::move(v));
   }
@@ -122,7 +123,7 @@ std::vector<Variant> Variants(const std::string& isa, int threads) {
 
 Result<std::vector<NoiseCheck>> CandidateNoise(const Artifact& artifact, const calib::Chunks& chunks, const NoiseOptions& options) {
   std::vector<NoiseCheck> checks;
-  for (const Variant& v : Variants(artifact.info().isa, options.threads)) {
+  for (const Variant& v : Variants(artifact, options.threads)) {
     std::unique_ptr<Artifact> other;
     if (!v.isa.empty()) {
       HST_ASSIGN_OR_RETURN(other, Artifact::Open(options.candidate, v.isa));
@@ -143,16 +144,18 @@ Result<std::vector<NoiseCheck>> EncoderNoise(const Artifact& artifact, const std
     }
     return items;
   };
+  int64_t capacity = 0;   // both, each from a page of its own
+  for (size_t i = 0; i < count; ++i) capacity += static_cast<int64_t>(texts[i].size()) + kStep;
   std::vector<NoiseCheck> checks;
-  for (const Variant& v : Variants(artifact.info().isa, options.threads)) {
+  for (const Variant& v : Variants(artifact, options.threads)) {
     if (v.options.prefill_chunk) continue;   // an encoder reads a text whole
     std::unique_ptr<Artifact> other;
     if (!v.isa.empty()) {
       HST_ASSIGN_OR_RETURN(other, Artifact::Open(options.candidate, v.isa));
     }
     calib::SessionOptions how = v.options;
-    how.cancel = options.cancel;
-    HST_ASSIGN_OR_RETURN(const auto plain, BatchSession::Create(artifact, {.threads = options.threads, .cancel = options.cancel}));
+    how.cancel = options.cancel, how.capacity = capacity;
+    HST_ASSIGN_OR_RETURN(const auto plain, BatchSession::Create(artifact, {.threads = options.threads, .capacity = capacity, .cancel = options.cancel}));
     HST_ASSIGN_OR_RETURN(const auto varied, BatchSession::Create(other ? *other : artifact, how));
     HST_ASSIGN_OR_RETURN(const std::vector<BatchItem> a, fresh(*plain, texts));
     HST_ASSIGN_OR_RETURN(const std::vector<BatchItem> b, fresh(*varied, texts));

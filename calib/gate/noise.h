@@ -1,6 +1,6 @@
 // The gate measures itself first. A/A: the candidate against itself under another batch,
-// chunking, thread count and instruction set must differ by exactly zero
-// (docs/numerics.md); the reference run again under other threads says how far sums in
+// chunking, thread count and instruction set, and a device's against the CPU's, must differ
+// by exactly zero (docs/numerics.md); the reference run again under other threads says how far sums in
 // another order alone move it.
 #pragma once
 

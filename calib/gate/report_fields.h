@@ -211,7 +211,7 @@ void Fields(V& v, Report& x) {
   v("verdict", x.verdict, "PASS only if every criterion passes");
   v("reason", x.reason, "one line");
   v("files", x.files, "what was judged, by digest");
-  v("instruction_set", x.instruction_set, "of the kernels that ran");
+  v("instruction_set", x.instruction_set, "of the kernels that ran; of a device's, its name");
   v("threads", x.threads, "of the candidate");
   v("weights", x.weights, "the artifact's recipe");
   v("criteria", x.criteria, "a row for each condition of the policy");

@@ -50,7 +50,8 @@ TEST_F(DeviceOption, EveryCommandThatRunsAnArtifactHasIt) {
       {"run", model_, "--prompt", "once upon"},
       {"bench", model_, "--rounds", "1"},
       {"embed", model_, "--text", "a"},
-      {"eval", "--reference", Fixture("good"), "--candidate", model_, "--text", text}};
+      {"eval", "--reference", Fixture("good"), "--candidate", model_, "--text", text},
+      {"gate", "--reference", Fixture("good"), "--candidate", model_, "--policy", Fixture("gate") + "/gate.toml", "--no-cache"}};
   for (std::vector<std::string> command : commands) {
     command.insert(command.end(), {"--device", "cuda", "--device-memory", "1.5GiB"});
     const Outcome r = RunHasten(command);
@@ -71,6 +72,14 @@ TEST_F(DeviceOption, SizesThatAreNoneAreUsageErrors) {
   const Outcome nowhere = Generate({"--device-memory", "8G"});
   EXPECT_EQ(nowhere.status, 2);
   EXPECT_THAT(nowhere.err, HasSubstr("give --device with it"));
+}
+
+TEST_F(DeviceOption, AGateGoesOnWithTheCpuAndSaysSo) {
+  const Outcome r = RunHasten({"gate", "--reference", Fixture("good"), "--candidate", model_, "--policy", Fixture("gate") + "/gate.toml", "--no-cache",
+                               "--device", "auto", "--json"});
+  EXPECT_THAT(r.err, HasSubstr("running on the CPU"));
+  EXPECT_THAT(json::parse(r.out)["instruction_set"].get<std::string>(), ::testing::Not(HasSubstr("cpu")));
+  EXPECT_EQ(r.status, json::parse(r.out)["verdict"] == "PASS" ? 0 : json::parse(r.out)["verdict"] == "FAIL" ? 1 : 5);
 }
 
 TEST_F(DeviceOption, AutoSaysWhyAndRunsOnTheCpu) {

@@ -1,12 +1,15 @@
-// Artifacts on a device through the C interface: its memory as the caller sees it, and serving.
+// Artifacts on a device through the C interface: its memory as the caller sees it, serving,
+// and the gate's check of the candidate against itself.
 #include <memory>
 
+#include "calib/gate/noise.h"
 #include "calib/load/batch_engine.h"
 #include "tests/engine/engine_fixture.h"
 
 namespace hasten::testing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 class OnAPlace : public EngineTest {
@@ -85,6 +88,22 @@ TEST_F(OnAPlace, ServingGivesTheTokensOfTheCpu) {
     (*engine)->Drain();
   }
   EXPECT_EQ(ids[0], ids[1]);
+}
+
+TEST_F(OnAPlace, TheGateComparesTheDeviceWithTheCpusKernels) {
+  const auto artifact = OpenIn({"cuda", 0});
+  ASSERT_TRUE(artifact);
+  calib::Chunks chunks{.context = 24, .count = 2, .first_scored = 12, .tokens = RandomTokens(48, 61, 9), .document = {0, 1}};
+  const auto checks = gate::CandidateNoise(*artifact, chunks, {.candidate = path_, .threads = 1});
+  ASSERT_TRUE(checks.ok()) << checks.status().message();
+  std::vector<std::string> names;
+  for (const gate::NoiseCheck& c : *checks) {
+    EXPECT_EQ(c.largest_difference, 0) << c.name;
+    EXPECT_GT(c.tokens, 0) << c.name;
+    names.push_back(c.name);
+  }
+  EXPECT_THAT(names, Contains("candidate, the CPU's kernels of scalar"));
+  EXPECT_THAT(names, Contains(StrCat("candidate, the CPU's kernels of ", artifact->info().isa)));   // the best one too
 }
 
 }  // namespace
