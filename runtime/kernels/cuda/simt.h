@@ -173,17 +173,21 @@ HST_DEVICE float WidenHalf(uint32_t h) {
 #endif
 }
 
-// Programmatic dependent launch (CUDA C++ Programming Guide): a kernel may start while
-// the one before it runs; what that one wrote is there after WaitForPrevious. Every
-// kernel calls it before it reads or writes anything but weights.
-HST_DEVICE void WaitForPrevious() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
+// Programmatic dependent launch (CUDA C++ Programming Guide, 4.5): a kernel may start as
+// soon as all blocks of the one before it have called LetNextStart, and what that one and all
+// earlier ones wrote is there after WaitForPrevious (PTX ISA, griddepcontrol: all of its grid
+// has completed, which has waited itself). So every kernel lets the next one start first of all,
+// and waits before it reads or writes anything but weights: a chain of small kernels is resident
+// while the first of them runs, and the linear behind them already reads its weights.
 HST_DEVICE void LetNextStart() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+HST_DEVICE void WaitForPrevious() {
+  LetNextStart();   // again is nothing, for a kernel that did before it prefetched
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 

@@ -85,7 +85,6 @@ __global__ void __launch_bounds__(kAppendWarps* kWarp) AppendKernel(KvAppendArgs
   WaitForPrevious();
   const int64_t head = int64_t{blockIdx.y} * kAppendWarps + threadIdx.x / kWarp;
   if (head < a.shape.kv_heads) AppendHead<kKv>(a, l, blockIdx.x, head, threadIdx.x % kWarp);
-  LetNextStart();
 }
 
 }  // namespace hasten::cuda

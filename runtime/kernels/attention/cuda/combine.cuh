@@ -63,7 +63,6 @@ __global__ void __launch_bounds__(288) CombineKernel(AttentionArgs a, AttentionC
     sum = kFloat ? CombineSplits(record, stride, splits, index, v_cols + 16)
                  : JoinSplits(record, stride, splits, index, v_cols + 16);
   }
-  LetNextStart();
   const float tree = kFloat ? sum : SumOf16(sum);
   if (index == v_cols) inverse[0] = 1.0f / tree;
   __syncthreads();

@@ -187,7 +187,6 @@ struct FloatBlock {
       }
       __syncthreads();   // before the next scores
     }
-    LetNextStart();
     if (cut.sums || threadIdx.x >= a.shape.v_head_dim) return;
     HST_DEVICE_UNROLL
     for (int n = 0; n < kFloatPairs; ++n)

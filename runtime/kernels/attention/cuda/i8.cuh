@@ -253,7 +253,6 @@ struct I8Block : I8Threads<kTiles, kParts> {
       if (last) first = false;
       slot = slot + 1 == kPages ? 0 : slot + 1;
     }
-    LetNextStart();
     if (!cut.sums) Write(a, c, at, sums, p);
   }
 };

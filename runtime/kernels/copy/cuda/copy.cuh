@@ -15,7 +15,6 @@ __global__ void __launch_bounds__(kRowsThreads) CopyKernel(CopyArgs a) {
   float values[kRowsEach];
   HST_DEVICE_UNROLL
   for (int i = 0; i < kRowsEach; ++i) values[i] = ColumnOf(i) < a.cols ? x[ColumnOf(i)] : 0.0f;
-  LetNextStart();
   HST_DEVICE_UNROLL
   for (int i = 0; i < kRowsEach; ++i)
     if (ColumnOf(i) < a.cols) out[ColumnOf(i)] = values[i];

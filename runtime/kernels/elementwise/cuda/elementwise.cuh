@@ -18,7 +18,6 @@ HST_DEVICE void MapRow(const float* x, const float* y, float scalar, float* out,
     a[i] = col < cols ? x[col] : 0.0f;
     b[i] = y && col < cols ? y[col] : scalar;
   }
-  LetNextStart();
   HST_DEVICE_UNROLL
   for (int i = 0; i < kRowsEach; ++i) {
     const int64_t col = ColumnOf(i);

@@ -27,7 +27,6 @@ template <class Codec>
 __global__ void __launch_bounds__(kRowsThreads) EmbedKernel(EmbedArgs a, PackedLayout l) {
   WaitForPrevious();
   const int64_t row = int64_t{a.ids[blockIdx.x]} + a.offset;
-  LetNextStart();
   if (row < 0 || row >= a.vocab) return;   // a padded row has no token
   float values[kRowsEach];
   HST_DEVICE_UNROLL

@@ -36,7 +36,6 @@ __global__ void __launch_bounds__(kActivationWarps* kWarp) FusedActivationKernel
   const int64_t i = begin + threadIdx.x % kWarp * 4;
   const float4 x = LoadFour(a.x + row * a.x_stride, i, a.cols);
   const float4 up = a.up ? LoadFour(a.up + row * a.up_stride, i, a.cols) : x;
-  LetNextStart();
   float4 y[1] = {FirstOf(Activate<kOp>(x, up, a.up != nullptr), i, a.cols)};
   if (a.out) {
     float* out = a.out + row * a.out_stride;

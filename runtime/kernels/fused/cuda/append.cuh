@@ -25,7 +25,6 @@ __global__ void __launch_bounds__(kRopeThreads) FusedAppendKernel(FusedAppendArg
     __syncwarp();   // all of the key is there
     AppendHead<kKv>(a.append, l, row, head, lane);
   }
-  LetNextStart();
 }
 
 }  // namespace hasten::cuda

@@ -64,7 +64,6 @@ __global__ void __launch_bounds__(kFusedNormThreads) FusedNormKernel(FusedNormAr
   __syncthreads();
   const float mean = a.norm.kind == NormKind::kLayer ? NormMean(values, cols, false, 0.0f, sums) : 0.0f;
   const float inverse = 1.0f / Sqrt(NormMean(values, cols, true, mean, sums) + a.norm.eps);
-  LetNextStart();
   float* const out = a.norm.out ? a.norm.out + row * a.norm.out_stride : nullptr;
   for (int64_t i = threadIdx.x; i < cols; i += blockDim.x) {
     const float y = Normalized(a.norm, values[i], mean, inverse, i);

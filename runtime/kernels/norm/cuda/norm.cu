@@ -14,7 +14,6 @@ __global__ void __launch_bounds__(kNormThreads) NormKernel(NormArgs a) {
   float* out = a.out + blockIdx.x * a.out_stride + blockIdx.y * a.cols;
   const float mean = a.kind == NormKind::kLayer ? NormMean(x, a.cols, false, 0.0f, sums) : 0.0f;
   const float inverse = 1.0f / Sqrt(NormMean(x, a.cols, true, mean, sums) + a.eps);
-  LetNextStart();
   for (int64_t i = threadIdx.x; i < a.cols; i += kNormThreads) out[i] = Normalized(a, x[i], mean, inverse, i);
 }
 

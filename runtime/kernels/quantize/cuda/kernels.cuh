@@ -17,7 +17,6 @@ __global__ void __launch_bounds__(kQuantizeWarps* kWarp) QuantizeKernel(Quantize
   float4 x[kQuantizeLines];
   HST_DEVICE_UNROLL
   for (int j = 0; j < kQuantizeLines; ++j) x[j] = LoadFour(a.x + row * a.x_stride, begin + j * kQuantizeLine + threadIdx.x % kWarp * 4, a.cols);
-  LetNextStart();
   for (int64_t part = 0; part < a.out.parts; ++part) {
     QuantizeSpan<kGroup>(a, row * a.out.parts + part, begin, x);
     if (blockIdx.y == 0) ZeroGroups(a.out, row * a.out.parts + part, (a.cols + kGroup - 1) / kGroup, kQuantizeWarps * kWarp);
@@ -78,7 +77,6 @@ __global__ void __launch_bounds__(kQuantizeThreads) QuantizeGroupKernel(Quantize
     if (group == 0) ZeroGroups(a.out, stored, gridDim.y, kQuantizeThreads);
     if (part + 1 < a.out.parts) scale = ScaleOfTop(BlockTop(top, shared));
   }
-  LetNextStart();
 }
 
 }  // namespace hasten::cuda

@@ -46,7 +46,6 @@ HST_DEVICE void RopeRow(const RopeArgs& a, int64_t row, int block, int blocks) {
     const RopePair p = PairOf(a, pair);
     x0[j] = x[p.first], x1[j] = x[p.second], turn[j] = table[p.entry];
   }
-  LetNextStart();
   HST_DEVICE_UNROLL
   for (int j = 0; j < kRopeEach; ++j) {
     const int pair = begin + j * kRopeThreads;

@@ -119,7 +119,6 @@ __global__ void __launch_bounds__(kSampleThreads) SampleKernel(SampleArgs a, std
     SampledRow r{a.logits + p.logits_row * a.logits_stride, static_cast<int>(a.vocab), penalty ? marks : nullptr, p.options.repetition_penalty,
                  e, reinterpret_cast<uint32_t*>(e + a.vocab), 0};
     const int32_t token = SampleOne(p, r, shared[0]);
-    if (row + gridDim.x >= a.rows) LetNextStart();
     if (threadIdx.x == 0) a.tokens[row] = token;
     __syncthreads();   // before the next row's marks
   }
