@@ -35,11 +35,12 @@ struct DeviceKernels {
   std::span<const DeviceKernel<FusedNormArgs>> fused_norm;
   std::span<const DeviceKernel<FusedActivationArgs>> fused_activation;
   std::span<const DeviceKernel<FusedAppendArgs>> fused_append;
+  std::span<const DeviceKernel<FusedAttentionArgs>> fused_attention;
 
   template <class Args>
   std::span<const DeviceKernel<Args>> table() const {
     return std::get<const std::span<const DeviceKernel<Args>>&>(std::tie(embed, norm, quantize, linear, rope, kv_append, attention, unary, binary, gated,
-                                                                         copy, sample, fused_norm, fused_activation, fused_append));
+                                                                         copy, sample, fused_norm, fused_activation, fused_append, fused_attention));
   }
 };
 

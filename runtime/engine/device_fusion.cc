@@ -80,6 +80,16 @@ struct FusedAppend final : FusedRun<FusedAppend, FusedAppendArgs> {
   }
 };
 
+struct FusedAttention final : FusedRun<FusedAttention, FusedAttentionArgs> {
+  const WithKernel<AttentionArgs>* attention = nullptr;
+  const WithKernel<QuantizeArgs>* quantize = nullptr;
+
+  template <class F>
+  FusedAttentionArgs Gather(const F& args) const {
+    return {args(attention), args(quantize)};
+  }
+};
+
 bool Same(const fb::View* a, const fb::View* b) { return a->buffer() == b->buffer() && a->col() == b->col() && a->cols() == b->cols(); }
 
 class Fuser {
@@ -99,6 +109,7 @@ class Fuser {
       if (!run) run = MatchNorm(i, false);
       if (!run) run = MatchActivation(i);
       if (!run) run = MatchAppend(i);
+      if (!run) run = MatchAttention(i);
       out.order.push_back(run ? run.get() : bound_[i].get());
       i += run ? count_ : 1;
       if (run) out.fused.push_back(std::move(run));
@@ -178,6 +189,16 @@ class Fuser {
     run->append = Bound<KvAppendArgs>(i);
     views.push_back(append->k()), views.push_back(append->v());
     return Accept(std::move(run), i + 1 - at, views);
+  }
+
+  std::unique_ptr<Instruction> MatchAttention(size_t at) {
+    const fb::Attention* attention = At(at)->op_as_Attention();
+    const fb::Quantize* q = attention ? QuantizeOf(at + 1, attention->out()) : nullptr;
+    if (!q) return nullptr;
+    auto run = std::make_unique<FusedAttention>();
+    run->attention = Bound<AttentionArgs>(at), run->quantize = Bound<QuantizeArgs>(at + 1);
+    const fb::View* views[] = {attention->out(), q->out()};   // of q nothing is read any more when codes are written
+    return Accept(std::move(run), 2, views);
   }
 
   // Every two operands are the same columns, or share no memory; their rows are the same.

@@ -150,5 +150,44 @@ TEST(FusedDevice, ActivationsThatHaveNoKernelAreLeftToTheirParts) {
   EXPECT_EQ(SelectKernel(table, a, 90), nullptr);
 }
 
+// Sequences whose splits are shared out and put together, and many rows, where they are not.
+void CheckAttention(const AttentionShape& s, const std::vector<testing::Part>& parts, int64_t ga, bool residual) {
+  const testing::HostStep h = testing::MakeStep(s, parts);
+  const testing::DeviceStep step(h);
+  const int64_t cols = s.heads * s.v_head_dim;
+  Codes codes(h.rows, cols, ga, residual);
+  RunHere(QuantizeKernels(), QuantizeArgs{h.want.data(), h.out_stride, h.rows, cols, ga, codes.Here()});
+  OnDevice<float> out(h.want.size());
+  FusedAttentionArgs a{step.Args(out.get(), 0), {out.get(), h.out_stride, h.rows, cols, ga, codes.There()}};
+  testing::ForEachDeviceRow(a, [&](const DeviceKernel<FusedAttentionArgs>& k) {
+    out.Set(std::vector<float>(h.want.size(), -7.0f));
+    codes.Reset();
+    testing::RunOnDevice(k, a);
+    EXPECT_TRUE(SameBits(h.want, out.Get())) << k.name << " " << testing::Name(s);
+    EXPECT_EQ(codes.here, codes.there.Get()) << k.name << " " << testing::Name(s) << ", group " << ga;
+  });
+}
+
+TEST(FusedDevice, AttentionAgreesWithItsPartsInBits) {
+  for (const KvType kv : testing::kKvTypes) {
+    CheckAttention(testing::Shape(2, 1, 64, 64, kv), {{300, 1}, {20, 1}}, 32, kv == KvType::kI8);
+    CheckAttention(testing::Shape(2, 2, 32, 192, kv), {{600, 1}}, 64, false);
+  }
+  CheckAttention(testing::Shape(4, 2, 64, 128, KvType::kI8), {{513, 2}}, 128, true);
+  CheckAttention(testing::Shape(4, 2, 64, 64, KvType::kI8), {{0, 70}, {3, 1}}, 64, false);
+}
+
+TEST(FusedDevice, AttentionIsLeftToItsPartsWhereGroupsSpanHeads) {
+  FusedAttentionArgs a;
+  a.attention.shape = testing::Shape(2, 1, 64, 64, KvType::kI8);
+  a.quantize.cols = 128, a.quantize.ga = 64;
+  const auto table = testing::TestDevice().kernels().table<FusedAttentionArgs>();
+  EXPECT_NE(SelectKernel(table, a, 90), nullptr);
+  a.quantize.ga = 128;
+  EXPECT_EQ(SelectKernel(table, a, 90), nullptr);
+  a.attention.shape = testing::Shape(3, 1, 32, 32, KvType::kI8), a.quantize.cols = 96, a.quantize.ga = 32;
+  EXPECT_EQ(SelectKernel(table, a, 90), nullptr);   // its codes are padded
+}
+
 }  // namespace
 }  // namespace hasten

@@ -9,7 +9,7 @@ const DeviceKernels& CudaKernels() {
   static const DeviceKernels kernels{cuda::EmbedTable(),     cuda::NormTable(),      cuda::QuantizeTable(),  cuda::LinearTable(),    cuda::RopeTable(),
                                      cuda::KvAppendTable(),  cuda::AttentionTable(), cuda::UnaryTable(),     cuda::BinaryTable(),    cuda::GatedTable(),
                                      cuda::CopyTable(),      cuda::SampleTable(),    cuda::FusedNormTable(), cuda::FusedActivationTable(),
-                                     cuda::FusedAppendTable()};
+                                     cuda::FusedAppendTable(), cuda::FusedAttentionTable()};
   return kernels;
 }
 

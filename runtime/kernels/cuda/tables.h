@@ -22,6 +22,7 @@ struct SampleArgs;
 struct FusedNormArgs;
 struct FusedActivationArgs;
 struct FusedAppendArgs;
+struct FusedAttentionArgs;
 }  // namespace hasten
 
 namespace hasten::cuda {
@@ -44,5 +45,6 @@ Table<SampleArgs> SampleTable();
 Table<FusedNormArgs> FusedNormTable();
 Table<FusedActivationArgs> FusedActivationTable();
 Table<FusedAppendArgs> FusedAppendTable();
+Table<FusedAttentionArgs> FusedAttentionTable();
 
 }  // namespace hasten::cuda

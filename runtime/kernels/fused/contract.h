@@ -39,4 +39,10 @@ struct FusedAppendArgs {
   KvAppendArgs append;
 };
 
+// Attention, and the quantization of its output for the linear that follows.
+struct FusedAttentionArgs {
+  AttentionArgs attention;
+  QuantizeArgs quantize;
+};
+
 }  // namespace hasten

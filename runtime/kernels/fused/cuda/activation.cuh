@@ -44,13 +44,8 @@ __global__ void __launch_bounds__(kActivationWarps* kWarp) FusedActivationKernel
     for (int j = 0; j < 4; ++j)
       if (i + j < a.cols) out[i + j] = v[j];
   }
-  for (int64_t part = 0; part < q.out.parts; ++part) {
-    const int64_t stored = row * q.out.parts + part;
-    if (q.ga == 32) QuantizeSpan<32>(q, stored, begin, y);
-    else if (q.ga == 64) QuantizeSpan<64>(q, stored, begin, y);
-    else QuantizeSpan<128>(q, stored, begin, y);
-    if (blockIdx.y == 0) ZeroGroups(q.out, stored, (q.cols + q.ga - 1) / q.ga, kActivationWarps * kWarp);
-  }
+  QuantizeParts(q, row, begin, q.out.q_stride, y);
+  if (blockIdx.y == 0) ZeroGroupsOfParts(q, row, kActivationWarps * kWarp);
 }
 
 }  // namespace hasten::cuda

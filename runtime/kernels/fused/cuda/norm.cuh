@@ -37,17 +37,15 @@ HST_DEVICE void LoadRow(const FusedNormArgs& a, int64_t row, float* values) {
 }
 
 // One of the row's quantizations, by all warps of the block.
-template <int kGroup>
 HST_DEVICE void QuantizeRow(const QuantizeArgs& a, int64_t row, const float* values) {
   const int warps = blockDim.x / kWarp, lane = threadIdx.x % kWarp;
   for (int64_t begin = int64_t{threadIdx.x / kWarp} * kQuantizeSpan; begin < a.out.q_stride; begin += warps * kQuantizeSpan) {
     float4 x[kQuantizeLines];
     HST_DEVICE_UNROLL
     for (int j = 0; j < kQuantizeLines; ++j) x[j] = LoadFour(values, begin + j * kQuantizeLine + lane * 4, a.cols);
-    for (int64_t part = 0; part < a.out.parts; ++part) QuantizeSpan<kGroup>(a, row * a.out.parts + part, begin, x);
+    QuantizeParts(a, row, begin, a.out.q_stride, x);
   }
-  for (int64_t part = 0; part < a.out.parts; ++part)
-    ZeroGroups(a.out, row * a.out.parts + part, (a.cols + kGroup - 1) / kGroup, static_cast<int>(blockDim.x));
+  ZeroGroupsOfParts(a, row, static_cast<int>(blockDim.x));
 }
 
 __global__ void __launch_bounds__(kFusedNormThreads) FusedNormKernel(FusedNormArgs a) {
@@ -71,12 +69,7 @@ __global__ void __launch_bounds__(kFusedNormThreads) FusedNormKernel(FusedNormAr
     if (out) out[i] = y;
   }
   __syncthreads();
-  for (int i = 0; i < a.quantizes; ++i) {
-    const QuantizeArgs& q = a.quantize[i];
-    if (q.ga == 32) QuantizeRow<32>(q, row, values);
-    else if (q.ga == 64) QuantizeRow<64>(q, row, values);
-    else QuantizeRow<128>(q, row, values);
-  }
+  for (int i = 0; i < a.quantizes; ++i) QuantizeRow(a.quantize[i], row, values);
 }
 
 }  // namespace hasten::cuda

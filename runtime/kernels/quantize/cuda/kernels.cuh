@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(kQuantizeWarps* kWarp) QuantizeKernel(Quantize
   HST_DEVICE_UNROLL
   for (int j = 0; j < kQuantizeLines; ++j) x[j] = LoadFour(a.x + row * a.x_stride, begin + j * kQuantizeLine + threadIdx.x % kWarp * 4, a.cols);
   for (int64_t part = 0; part < a.out.parts; ++part) {
-    QuantizeSpan<kGroup>(a, row * a.out.parts + part, begin, x);
+    QuantizeSpan<kGroup>(a, row * a.out.parts + part, begin, a.out.q_stride, x);
     if (blockIdx.y == 0) ZeroGroups(a.out, row * a.out.parts + part, (a.cols + kGroup - 1) / kGroup, kQuantizeWarps * kWarp);
   }
 }

@@ -59,9 +59,10 @@ HST_DEVICE void ZeroGroups(const QuantizedRows& out, int64_t row, int64_t groups
   for (int64_t g = groups + threadIdx.x; g < out.g_stride; g += threads) out.scale[row * out.g_stride + g] = 0.0f, out.sum[row * out.g_stride + g] = 0;
 }
 
-// One stored row of this warp's values from column `begin` on, which become what it leaves.
+// One stored row of this warp's values from column `begin` on, which become what it leaves;
+// of columns before `end`, which are padding from a.cols on.
 template <int kGroup, int kCount>
-HST_DEVICE void QuantizeSpan(const QuantizeArgs& a, int64_t row, int64_t begin, float4 (&x)[kCount]) {
+HST_DEVICE void QuantizeSpan(const QuantizeArgs& a, int64_t row, int64_t begin, int64_t end, float4 (&x)[kCount]) {
   constexpr int kLines = kGroup > kQuantizeLine ? kGroup / kQuantizeLine : 1;   // of a group
   constexpr int kLanes = kGroup > kQuantizeLine ? kWarp : kGroup / 4;
   static_assert(kCount % kLines == 0, "groups lie within a warp's values");
@@ -82,17 +83,31 @@ HST_DEVICE void QuantizeSpan(const QuantizeArgs& a, int64_t row, int64_t begin, 
     for (int j = 0; j < kLines; ++j) {
       const int64_t i = begin + (first + j) * kQuantizeLine + lane * 4;
       const FourCodes codes = CodeFour(x[first + j], scale);
-      if (i < a.out.q_stride) *reinterpret_cast<uint32_t*>(a.out.q + row * a.out.q_stride + i) = codes.word;
+      if (i < end) *reinterpret_cast<uint32_t*>(a.out.q + row * a.out.q_stride + i) = codes.word;
       sum += codes.sum;
     }
     HST_DEVICE_UNROLL
     for (int step = kLanes / 2; step >= 1; step /= 2) sum += __shfl_xor_sync(kFullMask, sum, step);
     const int64_t i = begin + first * kQuantizeLine + lane * 4;
-    if (lane % kLanes == 0 && i < a.cols) {
+    if (lane % kLanes == 0 && i < end && i < a.cols) {
       const int64_t at = row * a.out.g_stride + i / kGroup;
       a.out.scale[at] = scale.scale, a.out.sum[at] = sum;
     }
   }
+}
+
+// The same for every stored row of a row, with a group of 32, 64 or 128.
+template <int kCount>
+HST_DEVICE void QuantizeParts(const QuantizeArgs& a, int64_t row, int64_t begin, int64_t end, float4 (&x)[kCount]) {
+  for (int64_t part = 0; part < a.out.parts; ++part) {
+    const int64_t stored = row * a.out.parts + part;
+    if (a.ga == 32) QuantizeSpan<32>(a, stored, begin, end, x);
+    else if (a.ga == 64) QuantizeSpan<64>(a, stored, begin, end, x);
+    else QuantizeSpan<128>(a, stored, begin, end, x);
+  }
+}
+HST_DEVICE void ZeroGroupsOfParts(const QuantizeArgs& a, int64_t row, int threads) {
+  for (int64_t part = 0; part < a.out.parts; ++part) ZeroGroups(a.out, row * a.out.parts + part, (a.cols + a.ga - 1) / a.ga, threads);
 }
 
 }  // namespace hasten::cuda
