@@ -24,7 +24,7 @@ constexpr int64_t kProbeCols = 1024, kProbeGroup = 32;
 
 template <class Args>
 KernelRow RowOf(std::string_view op, std::string_view variant, std::span<const Kernel<Args>> table, const Args& probe) {
-  KernelRow row{std::string(op), std::string(variant), {}, {}, {}};
+  KernelRow row{.op = std::string(op), .variant = std::string(variant)};
   for (const Kernel<Args>& kernel : table) {
     if (kernel.accepts && !kernel.accepts(probe)) continue;
     for (size_t i = 0; i < kIsas.size(); ++i) {
@@ -35,6 +35,8 @@ KernelRow RowOf(std::string_view op, std::string_view variant, std::span<const K
   if (cuda.kernels) {
     constexpr int kNewest = 1000;
     if (const DeviceKernel<Args>* k = SelectKernel(cuda.kernels->table<Args>(), probe, kNewest)) row.cuda = k->name;
+    for (const DeviceKernel<Args>& k : cuda.kernels->table<Args>())
+      if (k.trial && (!k.accepts || k.accepts(probe))) row.cuda_trial = k.name;
   }
   if (const Kernel<Args>* chosen = SelectKernel(table, probe, BestIsa())) row.chosen = chosen->name;
   return row;

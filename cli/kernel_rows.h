@@ -19,6 +19,7 @@ struct KernelRow {
   std::string op, variant;                         // "linear", "int4:64"
   std::array<std::string, kIsas.size()> kernels;   // "" where the op falls back to a lower set
   std::string cuda;                                // on the newest architecture; "" where there is none, or it is not built
+  std::string cuda_trial;                          // on CUDA too, but not chosen yet; "" where there is none
   std::string chosen;                              // on this machine's CPU
 };
 

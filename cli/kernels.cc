@@ -23,13 +23,16 @@ Result<int> PrintTable() {
   for (const KernelRow& row : AllKernelRows()) {
     std::vector<std::string> cells = {row.op, row.variant};
     for (const std::string& name : row.kernels) cells.push_back(name.empty() ? "-" : "yes");
-    cells.push_back(!cuda ? "not built" : row.cuda.empty() ? "-" : "yes");
+    cells.push_back(!cuda ? "not built" : row.cuda.empty() ? "-" : row.cuda_trial.empty() ? "yes" : "yes, 1 on trial");
     cells.insert(cells.end(), kNotBuilt.size(), "not built");
     cells.push_back(row.chosen.empty() ? "none" : row.chosen);
     table.Row(cells);
   }
   HST_RETURN_IF_ERROR(WriteOut(table.Text()));
   HST_RETURN_IF_ERROR(WriteOut("\n-: no kernel of its own; the next lower instruction set serves, with the same bits.\n"));
+  if (cuda) {
+    HST_RETURN_IF_ERROR(WriteOut("on trial: a kernel that is tested like the others, but not chosen before a GPU has shown its bits and its speed.\n"));
+  }
   return 0;
 }
 
@@ -43,7 +46,8 @@ Result<int> PrintJson() {
     }
     kernels["cuda"] = row.cuda.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(row.cuda);
     for (const char* backend : kNotBuilt) kernels[backend] = nullptr;
-    rows.push_back({{"op", row.op}, {"variant", row.variant}, {"kernels", kernels}, {"chosen", row.chosen}});
+    const nlohmann::ordered_json trial = row.cuda_trial.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(row.cuda_trial);
+    rows.push_back({{"op", row.op}, {"variant", row.variant}, {"kernels", kernels}, {"cuda_on_trial", trial}, {"chosen", row.chosen}});
   }
   HST_RETURN_IF_ERROR(WriteOut(rows.dump(2) + "\n"));
   return 0;

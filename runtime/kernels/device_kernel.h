@@ -32,15 +32,18 @@ struct DeviceKernel {
   size_t (*scratch)(const Args&, const DeviceQueue&);
   // Never allocates, never waits; may be captured into a graph.
   void (*launch)(const Args&, DeviceQueue&);
+  // Never chosen, but tested like the others and timed by device_bench: until a GPU has shown
+  // its bits and its speed.
+  bool trial = false;
 };
 
-// The best row for the arguments: of those that the device runs, the one for the latest
+// The best row for the arguments: of those that the device runs and that are not on trial, the one for the latest
 // architecture, and the first of several; null if none.
 template <class Args>
 const DeviceKernel<Args>* SelectKernel(std::span<const DeviceKernel<Args>> table, const Args& args, int arch) {
   const DeviceKernel<Args>* best = nullptr;
   for (const DeviceKernel<Args>& k : table) {
-    if (k.arch > arch || (k.accepts && !k.accepts(args))) continue;
+    if (k.trial || k.arch > arch || (k.accepts && !k.accepts(args))) continue;
     if (!best || k.arch > best->arch) best = &k;
   }
   return best;

@@ -10,8 +10,6 @@
 #include <boost/context/fiber.hpp>
 #include <boost/context/stack_context.hpp>
 
-#include "runtime/kernels/cuda/fragments.h"
-
 namespace emulated {
 
 thread_local Thread current;
@@ -21,7 +19,7 @@ namespace {
 namespace ctx = boost::context;
 
 constexpr int kWarp = 32;
-constexpr size_t kMostThreads = 1024;
+constexpr size_t kWarpgroup = 128, kMostThreads = 1024;
 
 // Stacks for a block's threads, kept from launch to launch. They lie an odd number of cache
 // lines apart: at powers of two all of them would share a few lines of the caches.
@@ -60,18 +58,24 @@ struct Warp {
   uint64_t generation = 0;
 };
 
-enum class Waits : uint8_t { kNothing, kBlock, kWarp, kDone };
+struct Warpgroup {
+  size_t arrived = 0;
+  uint64_t generation = 0;
+};
+
+enum class Waits : uint8_t { kNothing, kBlock, kWarp, kWarpgroup, kDone };
 
 struct Strand {
   ctx::fiber fiber;
   Waits waits = Waits::kNothing;
-  uint64_t generation = 0;   // of the block's or warp's barrier that it waits for to pass
+  uint64_t generation = 0;   // of the barrier that it waits for to pass
   dim3 thread;
 };
 
 struct Block {
   std::vector<Strand> strands;
   std::vector<Warp> warps;
+  std::vector<Warpgroup> warpgroups;
   int arrived = 0, live = 0, votes = 0, counted = 0;
   uint64_t generation = 0;
   size_t running = 0;
@@ -116,7 +120,7 @@ void Yield() { block->scheduler = std::move(block->scheduler).resume(); }
 
 [[noreturn]] void Deadlock() {
   int at_block = 0, at_warp = 0;
-  for (const Strand& s : block->strands) at_block += s.waits == Waits::kBlock, at_warp += s.waits == Waits::kWarp;
+  for (const Strand& s : block->strands) at_block += s.waits == Waits::kBlock, at_warp += s.waits == Waits::kWarp || s.waits == Waits::kWarpgroup;
   std::fprintf(stderr, "emulator: block (%u, %u, %u): %d threads wait at a barrier, %d in a warp operation, and %zu have returned\n",
                current.block.x, current.block.y, current.block.z, at_block, at_warp,
                block->strands.size() - static_cast<size_t>(at_block + at_warp));
@@ -128,6 +132,7 @@ bool Ready(const Strand& s, size_t index) {
     case Waits::kNothing: return true;
     case Waits::kBlock: return block->generation != s.generation;
     case Waits::kWarp: return block->warps[index / kWarp].generation != s.generation;
+    case Waits::kWarpgroup: return block->warpgroups[index / kWarpgroup].generation != s.generation;
     case Waits::kDone: return false;
   }
   return false;
@@ -157,6 +162,7 @@ void RunBlock(const std::function<void()>& kernel) {
   block->live = static_cast<int>(order.size());
   block->arrived = block->votes = 0;
   for (Warp& w : block->warps) w.arrived = 0;
+  BeginProducts(order.size());
   while (block->live > 0) {
     if (order_seed > 1)
       for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[Mix(order_seed) % i]);
@@ -179,10 +185,15 @@ void RunBlock(const std::function<void()>& kernel) {
 
 }  // namespace
 
-void SetOrder(uint64_t seed) { order_seed = seed; }
+void SetOrder(uint64_t seed) {
+  order_seed = seed;
+  RunProductsLate(seed != 0);
+}
 
 int Lane() { return static_cast<int>(block->running % kWarp); }
+size_t ThreadIndex() { return block->running; }
 std::byte* DynamicShared() { return dynamic_shared.data(); }
+size_t DynamicSharedBytes() { return dynamic_shared.size(); }
 
 bool PoisonEachBlock(void* p, size_t bytes) {
   static_shared.emplace_back(p, bytes);
@@ -210,6 +221,14 @@ int SyncBlockCount(bool vote) {
 }
 void SyncBlock() { SyncBlockCount(false); }
 
+void SyncWarpgroup() {
+  Strand& s = Running();
+  Warpgroup& w = block->warpgroups[block->running / kWarpgroup];
+  s.waits = Waits::kWarpgroup, s.generation = w.generation;
+  if (++w.arrived == kWarpgroup) w.arrived = 0, ++w.generation;
+  Yield();
+}
+
 const uint64_t* Exchange(uint64_t value) {
   Strand& s = Running();
   Warp& w = block->warps[block->running / kWarp];
@@ -219,46 +238,6 @@ const uint64_t* Exchange(uint64_t value) {
   if (++w.arrived == w.size) w.arrived = 0, ++w.generation;
   Yield();
   return slots;
-}
-
-namespace {
-
-// Which lane, register and byte hold an element of A or B: fragments.h the other way round.
-struct Held {
-  uint8_t lane, reg, shift;
-};
-struct Fragments {
-  Held a[16][32], b[32][8];
-  Fragments() {
-    for (int l = 0; l < kWarp; ++l)
-      for (int byte = 0; byte < 4; ++byte) {
-        const auto held = [&](int r) { return Held{static_cast<uint8_t>(l), static_cast<uint8_t>(r), static_cast<uint8_t>(8 * byte)}; };
-        for (int r = 0; r < 4; ++r) a[hasten::cuda::PlaceInA(l, r, byte).row][hasten::cuda::PlaceInA(l, r, byte).col] = held(r);
-        for (int r = 0; r < 2; ++r) b[hasten::cuda::PlaceInB(l, r, byte).row][hasten::cuda::PlaceInB(l, r, byte).col] = held(r);
-      }
-  }
-};
-
-}  // namespace
-
-void Mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_signed) {
-  static const Fragments held;
-  const uint32_t mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
-  uint64_t all[kWarp];   // where the lanes' registers are; they stay until all have read them
-  std::memcpy(all, Exchange(reinterpret_cast<uintptr_t>(mine)), sizeof all);
-  const auto byte = [&](const Held& h, int first) {
-    return static_cast<uint8_t>(reinterpret_cast<const uint32_t*>(all[h.lane])[first + h.reg] >> h.shift);
-  };
-  for (int r = 0; r < 4; ++r) {
-    const hasten::cuda::Place p = hasten::cuda::PlaceInSums(Lane(), r);
-    uint32_t sum = static_cast<uint32_t>(d[r]);   // wraps, as on a GPU
-    for (int k = 0; k < 32; ++k) {
-      const uint8_t u = byte(held.a[p.row][k], 0);
-      sum += static_cast<uint32_t>((a_signed ? int32_t{static_cast<int8_t>(u)} : int32_t{u}) * static_cast<int8_t>(byte(held.b[k][p.col], 4)));
-    }
-    d[r] = static_cast<int32_t>(sum);
-  }
-  Exchange(0);
 }
 
 NotRun::NotRun() { not_run = this; }
@@ -273,6 +252,7 @@ void Run(dim3 grid, dim3 threads, size_t shared, const std::function<void()>& ke
   Block b;
   b.strands.resize(count);
   b.warps.resize((count + kWarp - 1) / kWarp);
+  b.warpgroups.resize((count + kWarpgroup - 1) / kWarpgroup);
   for (size_t w = 0; w < b.warps.size(); ++w) b.warps[w].size = static_cast<int>(std::min<size_t>(kWarp, count - w * kWarp));
   for (size_t i = 0; i < count; ++i)
     b.strands[i].thread = dim3(static_cast<unsigned>(i % threads.x), static_cast<unsigned>(i / threads.x % threads.y),

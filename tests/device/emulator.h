@@ -61,6 +61,9 @@ class NotRun {
 void SetOrder(uint64_t seed);
 
 void SyncBlock();
+void SyncWarpgroup();   // threads 128 i to 128 i + 127
+size_t ThreadIndex();   // in its block
+size_t DynamicSharedBytes();
 int SyncBlockCount(bool vote);
 // All lanes give `value`; the slots of all 32 lanes, until the next warp operation but one.
 const uint64_t* Exchange(uint64_t value);
@@ -69,7 +72,22 @@ std::byte* DynamicShared();
 // Memory to poison before every block, and what each thread that uses it says; for HST_SHARED.
 bool PoisonEachBlock(void* p, size_t bytes);
 void UseShared(const void* p, size_t bytes);
+
+// The tensor cores (emulated_tensor_cores.cc). Products of a warpgroup run when they are
+// asked for or, in all orders but the first, as late as a GPU might: when they are waited for,
+// with what registers and shared memory hold then. They end the program where not all
+// threads of the warpgroup take part, or no fence came before a group.
 void Mma(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool a_signed);
+void WgmmaFence();
+void WgmmaCommit();
+void WgmmaWait(int later);
+void WgmmaS8S8(int32_t (&d)[32], const uint32_t (&a)[4], uint64_t b, bool add);
+// An address in dynamic shared memory as descriptors have it. It begins where a GPU's may at worst: a multiple of 16.
+uint32_t SharedAddress(const std::byte* p);
+constexpr uint32_t kSharedBegins = 0x410;
+// For it:
+void BeginProducts(size_t threads);
+void RunProductsLate(bool late);
 
 template <class T>
 T ShuffleFrom(T value, int lane) {

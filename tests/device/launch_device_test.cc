@@ -51,22 +51,29 @@ class Pretend {
   const DeviceQueue own_;
 };
 
+// The row that is chosen, and one that is on trial beside it, if there is one.
 template <class Args>
-const DeviceKernel<Args>* Select(const Args& a, int arch) { return SelectKernel(TestDevice().kernels().table<Args>(), a, arch); }
+const DeviceKernel<Args>* Select(const Args& a, int arch, bool trial = false) {
+  if (!trial) return SelectKernel(TestDevice().kernels().table<Args>(), a, arch);
+  for (const DeviceKernel<Args>& k : TestDevice().kernels().table<Args>())
+    if (k.trial && k.arch <= arch && (!k.accepts || k.accepts(a))) return &k;
+  return nullptr;
+}
 
 template <class Args>
-size_t ScratchOf(const Args& a, const Machine& m) {
+size_t ScratchOf(const Args& a, const Machine& m, bool trial = false) {
   Pretend p(m);
-  const auto* k = Select(a, m.arch);
+  const auto* k = Select(a, m.arch, trial);
   return k && k->scratch ? k->scratch(a, p.queue()) : 0;
 }
 
 // The arguments' arrays need not exist: launchers look at sizes only. What a device would
 // refuse ends the program with a message.
 template <class Args>
-void ExpectLaunch(const Args& a, const Machine& m, const std::string& what) {
+void ExpectLaunch(const Args& a, const Machine& m, const std::string& what, bool trial = false) {
   Pretend p(m);
-  const auto* k = Select(a, m.arch);
+  const auto* k = Select(a, m.arch, trial);
+  if (trial && !k) return;
   ASSERT_TRUE(k) << what << " on " << Of(m);
   p.queue().scratch = reinterpret_cast<std::byte*>(256), p.queue().scratch_bytes = k->scratch ? k->scratch(a, p.queue()) : 0;
   emulated::NotRun counted;
@@ -76,16 +83,16 @@ void ExpectLaunch(const Args& a, const Machine& m, const std::string& what) {
 
 // Runs the kernel in exactly the scratch that it asks for, with a guard behind it.
 template <class Args>
-void RunOn(const Args& a, const Machine& m) {
+void RunOn(const Args& a, const Machine& m, bool trial = false) {
   constexpr size_t kGuard = 65536, kPoisoned = size_t{1} << 20;
   static std::vector<std::byte> memory;
-  const size_t bytes = ScratchOf(a, m);
+  const size_t bytes = ScratchOf(a, m, trial);
   if (memory.size() < bytes + kGuard + 256) memory.resize(bytes + kGuard + 256);
   std::byte* const scratch = memory.data() + (256 - reinterpret_cast<uintptr_t>(memory.data()) % 256);
   std::memset(scratch, 0xff, std::min(bytes, kPoisoned)), std::memset(scratch + bytes, 0xff, kGuard);
   Pretend p(m);
   p.queue().scratch = scratch, p.queue().scratch_bytes = bytes;
-  Select(a, m.arch)->launch(a, p.queue());
+  Select(a, m.arch, trial)->launch(a, p.queue());
   EXPECT_EQ(std::count(scratch + bytes, scratch + bytes + kGuard, std::byte{0xff}), static_cast<int64_t>(kGuard)) << "written behind scratch on " << Of(m);
 }
 
@@ -113,7 +120,7 @@ TEST(DeviceLaunch, LinearStaysWithinEveryDevicesLimits) {
               for (const int64_t parts : {1, 2}) {
                 const LinearArgs a = LinearOf(s.scheme, rows, n, k, ga, parts);
                 if ((parts > 1 && !s.integer) || !SelectKernel(LinearKernels(), a, Isa::kScalar)) continue;   // nothing takes so long a run
-                ExpectLaunch(a, m, StrCat(s.name, " n ", n, " k ", k, " rows ", rows, " parts ", parts));
+                for (const bool trial : {false, true}) ExpectLaunch(a, m, StrCat(s.name, " n ", n, " k ", k, " rows ", rows, " parts ", parts), trial);
               }
   });
 }
@@ -176,9 +183,11 @@ TEST(DeviceLaunch, ScratchIsEnoughForEverySmallerStep) {
       for (const int64_t k : {512, 4096, 14336, 28672})
         for (const int64_t n : {16, 4096, 128256})
           for (const int64_t parts : {1, 2}) {
-            size_t last = 0;
+            size_t last = 0, last_trial = 0;
             for (int64_t rows = 1; rows <= 150; ++rows) {
-              const size_t s = ScratchOf(LinearOf(scheme, rows, n, k, GroupsOf(GetScheme(scheme), k)[0], parts), m);
+              const LinearArgs a = LinearOf(scheme, rows, n, k, GroupsOf(GetScheme(scheme), k)[0], parts);
+              const size_t s = ScratchOf(a, m), trial = ScratchOf(a, m, true);
+              ASSERT_GE(trial, std::exchange(last_trial, trial)) << GetScheme(scheme).name << " n " << n << " k " << k << " rows " << rows << " on " << Of(m);
               ASSERT_GE(s, last) << GetScheme(scheme).name << " n " << n << " k " << k << " rows " << rows << " on " << Of(m);
               last = s;
             }
@@ -205,10 +214,10 @@ TEST(DeviceLaunch, ScratchIsEnoughForEverySmallerStep) {
   });
 }
 
-void CheckLinear(const LinearStep& step, std::span<const Machine> machines) {
+void CheckLinear(const LinearStep& step, std::span<const Machine> machines, bool trial = false) {
   for (const Machine& m : machines) {
     OnDevice<float> out(step.empty());
-    RunOn(step.Args(out.get()), m);
+    RunOn(step.Args(out.get()), m, trial);
     EXPECT_TRUE(SameBits(step.want(), out.Get())) << step.Name() << " on " << Of(m);
   }
 }
@@ -229,6 +238,8 @@ TEST(DeviceLaunch, LinearOfManyRowsGivesTheSameBitsOnEveryDevice) {
   CheckLinear(LinearStep({Scheme::kI4G128, 65, 100, 4096, 128}), kAll);   // wide tiles, with sums in scratch
   CheckLinear(LinearStep({Scheme::kI8, 33, 20, 4096, 64}), kAll);
   CheckLinear(LinearStep({Scheme::kI5G32, 34, 16, 14336, 32}), kLong);
+  constexpr Machine kHopper[] = {{90, 1}, {90, 3}};
+  CheckLinear(LinearStep({Scheme::kI4G128, 66, 260, 2200, 128}), kHopper, true);   // sums in scratch, of one block and of three
 }
 
 TEST(DeviceLaunch, LinearOfFloatsGivesTheSameBitsOnEveryDevice) {

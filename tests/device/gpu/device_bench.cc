@@ -88,8 +88,9 @@ struct Matrix {
   Scheme scheme;
 };
 
-// One linear of `rows` rows, over as many copies of the weights as fill kRotate.
-Json Linear(Bench& b, const Matrix& m, int64_t rows) {
+// One linear of `rows` rows, over as many copies of the weights as fill kRotate: by the
+// kernel that is chosen, or by one on trial.
+Json Linear(Bench& b, const Matrix& m, int64_t rows, const DeviceKernel<LinearArgs>* trial = nullptr) {
   const uint64_t bytes = (*PackedBytes(m.scheme, m.n, m.k) + 255) / 256 * 256;
   const int copies = static_cast<int>(std::min<uint64_t>(16, std::max<uint64_t>(1, (kRotate + bytes - 1) / bytes)));
   const DeviceMemory weights = b.Take(bytes * static_cast<uint64_t>(copies));
@@ -100,13 +101,14 @@ Json Linear(Bench& b, const Matrix& m, int64_t rows) {
   a.xq = QuantizedRowsAt(x.data(), rows, layout);
   a.out = reinterpret_cast<float*>(out.data()), a.out_stride = m.n;
   a.w = weights.data();
-  const auto* kernel = SelectKernel(b.device().kernels().table<LinearArgs>(), a, b.queue().launches().arch);
+  const auto* kernel = trial ? trial : SelectKernel(b.device().kernels().table<LinearArgs>(), a, b.queue().launches().arch);
+  if (kernel && kernel->accepts && !kernel->accepts(a)) return {};
   if (!kernel || !b.queue().ReserveScratch(kernel->scratch ? kernel->scratch(a, b.queue().launches()) : 0).ok()) return {};
   const double s = b.Seconds(std::max(copies, 4), [&](int i) {
     a.w = weights.data() + bytes * static_cast<uint64_t>(i % copies);
     kernel->launch(a, b.queue().launches());
   });
-  return {{"matrix", m.name}, {"scheme", GetScheme(m.scheme).name}, {"rows", rows}, {"us", 1e6 * s},
+  return {{"matrix", m.name}, {"kernel", kernel->name}, {"scheme", GetScheme(m.scheme).name}, {"rows", rows}, {"us", 1e6 * s},
           {"weight_gb_per_s", static_cast<double>(bytes) / s * 1e-9}, {"tops", 2e-12 * static_cast<double>(m.n * m.k * rows) / s}};
 }
 
@@ -158,7 +160,13 @@ int Main() {
   for (const Matrix& m : {Matrix{"qkv", 6144, 4096, Scheme::kI4G128}, Matrix{"o", 4096, 4096, Scheme::kI4G128}, Matrix{"gate_up", 28672, 4096, Scheme::kI4G128},
                           Matrix{"down", 4096, 14336, Scheme::kI4G128}, Matrix{"head", 128256, 4096, Scheme::kI8G128}})
     for (const int64_t rows : {1, 2, 4, 8, 16, 32, 128, 2048})
-      if (rows <= 128 || m.n < 100000) j["linear"].push_back(Linear(b, m, rows));
+      if (rows <= 128 || m.n < 100000) {
+        j["linear"].push_back(Linear(b, m, rows));
+        for (const DeviceKernel<LinearArgs>& k : (*device)->kernels().table<LinearArgs>()) {   // beside it those on trial, which are for many rows
+          if (!k.trial || rows <= 64 || k.arch > b.queue().launches().arch) continue;
+          if (Json trial = Linear(b, m, rows, &k); !trial.is_null()) j["linear"].push_back(std::move(trial));
+        }
+      }
   for (const auto& [sequences, rows, past] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 512}, {1, 1, 4096}, {1, 1, 32768}, {32, 1, 512}, {32, 1, 4096}, {1, 2048, 0}})
     j["attention"].push_back(Attention(b, sequences, rows, past));
   std::printf("%s\n", j.dump(1).c_str());

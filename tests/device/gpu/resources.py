@@ -5,8 +5,9 @@ cmake/keep_report.sh left beside the objects.
     resources.py FOLDER
 
 Fails when a kernel has a stack frame or local memory (an array that is indexed at run
-time, or registers that did not suffice), and when a kernel that decodes takes more
-registers than let enough threads run at once. Prints the table.
+time, or registers that did not suffice), when products of warpgroups wait where the code
+does not say so, and when a kernel that decodes takes more registers than let enough
+threads run at once. Prints the table.
 """
 import collections
 import pathlib
@@ -18,8 +19,8 @@ import sys
 DECODE_REGISTERS = {"LinearGemvKernelILi4ELi1E": 80, "LinearGemvKernelILi5ELi1E": 80, "LinearGemvKernelILi6ELi1E": 80, "LinearGemvKernelILi8ELi1E": 80}
 
 
-def kernels(folder):
-    """(architecture, mangled name) -> {"registers": .., "stack": .., "spills": ..}"""
+def kernels(folder, remarks):
+    """(architecture, mangled name) -> {"registers": .., "stack": .., "spills": ..}; what keeps products of warpgroups from running beside other work: in remarks"""
     found, at = {}, None
     for report in pathlib.Path(folder).rglob("*.report"):
         for line in report.read_text().splitlines():
@@ -29,6 +30,8 @@ def kernels(folder):
                 at["stack"], at["spills"] = int(match[1]), int(match[2]) + int(match[3])
             elif match := re.search(r"Used (\d+) registers", line):
                 at["registers"] = int(match[1])
+            elif match := re.search(r"wgmma.*serialized|warpgroup.*injected", line):
+                remarks.append(line.strip())
     return found
 
 
@@ -38,9 +41,9 @@ def readable(name):
 
 
 def main():
-    found = kernels(sys.argv[1])
-    rows = collections.defaultdict(list)
     faults = []
+    found = kernels(sys.argv[1], faults)
+    rows = collections.defaultdict(list)
     for (arch, name), use in found.items():
         kernel = readable(name)
         rows[arch, kernel].append(use["registers"])

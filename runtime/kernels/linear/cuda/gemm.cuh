@@ -36,12 +36,13 @@ struct Gemm {
 };
 
 // The stack of waiting sums: `below` levels in scratch, the others in shared memory.
+template <int kThreads = kGemmThreads>
 struct GemmStack {
   float *scratch, *shared;   // this thread's
   int below;
   template <int kSums>
   HST_DEVICE float* Level(int level) const {
-    return level < below ? scratch + level * (kSums * kGemmThreads) : shared + (level - below) * (kSums * kGemmThreads);
+    return level < below ? scratch + level * (kSums * kThreads) : shared + (level - below) * (kSums * kThreads);
   }
 };
 
@@ -136,19 +137,19 @@ HST_DEVICE void GemmFinishRun(const float* sx, const float (&sw)[4], const int32
 
 // Adds `merges` waiting sums to the finished segment's, the latest first; where another
 // segment comes, pushes the result and leaves zeros.
-template <int kTiles>
-HST_DEVICE void GemmFinishSegment(const GemmStack& stack, int merges, bool last, int& depth, float (&acc)[kTiles][2][4]) {
+template <int kTiles, int kThreads = kGemmThreads>
+HST_DEVICE void GemmFinishSegment(const GemmStack<kThreads>& stack, int merges, bool last, int& depth, float (&acc)[kTiles][2][4]) {
   constexpr int kSums = kTiles * 8;
   for (; merges > 0; --merges) {
-    const float* waiting = stack.Level<kSums>(--depth);
+    const float* waiting = stack.template Level<kSums>(--depth);
     HST_DEVICE_UNROLL
-    for (int e = 0; e < kSums; ++e) acc[e / 8][e / 4 % 2][e % 4] = waiting[e * kGemmThreads] + acc[e / 8][e / 4 % 2][e % 4];
+    for (int e = 0; e < kSums; ++e) acc[e / 8][e / 4 % 2][e % 4] = waiting[e * kThreads] + acc[e / 8][e / 4 % 2][e % 4];
   }
   if (last) return;
-  float* level = stack.Level<kSums>(depth++);
+  float* level = stack.template Level<kSums>(depth++);
   HST_DEVICE_UNROLL
   for (int e = 0; e < kSums; ++e) {
-    level[e * kGemmThreads] = acc[e / 8][e / 4 % 2][e % 4];
+    level[e * kThreads] = acc[e / 8][e / 4 % 2][e % 4];
     acc[e / 8][e / 4 % 2][e % 4] = 0.0f;
   }
 }
@@ -192,7 +193,7 @@ HST_DEVICE void GemmStage(const IntegerLinear& p, const std::byte* stage, const 
 // The sums of segments [first, first + count) of a tile, whose place is first_block and
 // first_row. `wait`: for the kernel before.
 template <int kBits, int kTiles, bool kRun64>
-HST_DEVICE void GemmTile(const IntegerLinear& p, std::byte* shared, const GemmStack& stack, int first_block, int first_row, HalvingLeaf segments,
+HST_DEVICE void GemmTile(const IntegerLinear& p, std::byte* shared, const GemmStack<>& stack, int first_block, int first_row, HalvingLeaf segments,
                          bool wait, float (&acc)[kTiles][2][4]) {
   using G = Gemm<kBits, kTiles>;
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, g = lane / 4;
@@ -241,7 +242,7 @@ __global__ void __launch_bounds__(kGemmThreads, Gemm<kBits, kTiles>::kPerProcess
   using G = Gemm<kBits, kTiles>;
   HST_DYNAMIC_SHARED(shared);
   const int across = (p.rows + G::kCols - 1) / G::kCols, tiles = across * ((p.blocks + kGemmBlocks - 1) / kGemmBlocks);
-  const GemmStack stack{work.scratch + int64_t{blockIdx.x} * work.below * (G::kLevelBytes / 4) + threadIdx.x,
+  const GemmStack<> stack{work.scratch + int64_t{blockIdx.x} * work.below * (G::kLevelBytes / 4) + threadIdx.x,
                         reinterpret_cast<float*>(shared + G::kStages * G::kStageBytes) + threadIdx.x, work.below};
   const int items = tiles << work.split, step = gridDim.x;
   for (int item = blockIdx.x; item < items; item += step) {

@@ -107,6 +107,34 @@ struct Codes {
     }
   }
 
+  // The lane's part of A for wgmma.m64n64k32 (PlaceInA), of a block's rows 2 g and 2 g + 1
+  // as rows g and g + 8, as signed bytes; `zeros`: of the two rows. x is in its own
+  // order there, so a lane takes every other nibble of two lines and its neighbour the rest.
+  static HST_DEVICE void LoadFragment(const std::byte* stage, int step, int lane, uint32_t zeros, uint32_t (&a)[4]) {
+    const int g = lane >> 2, t = lane & 3;
+    const auto at = [&](int line) { return *reinterpret_cast<const uint2*>(stage + Turned(line * 4 + g / 2) * 16 + g % 2 * 8); };
+    HST_DEVICE_UNROLL
+    for (int half = 0; half < 2; ++half) {   // elements 4 t to 4 t + 3, and those 16 behind
+      uint2 w, above{};
+      int shift = 0;   // of the bits above those in the nibbles
+      if constexpr (kBits == 8) w = at(step * 8 + half * 4 + t);
+      if constexpr (kBits == 4) w = at(step * 4 + half * 2 + t / 2);
+      if constexpr (kBits == 5) w = at(step * 5 + half * 2 + t / 2), above = at(step * 5 + 4), shift = half * 4 + t;
+      if constexpr (kBits == 6) {
+        const int line = (step * 2 + half) * 3;
+        w = at(line + t / 2), above = at(line + 2), shift = 2 * t;
+      }
+      HST_DEVICE_UNROLL
+      for (int r = 0; r < 2; ++r) {
+        uint32_t v = r == 0 ? w.x : w.y;
+        if constexpr (kBits < 8) v = v >> (t % 2 * 4) & 0x0f0f0f0fu;
+        if constexpr (kBits == 5 || kBits == 6) v |= ((r == 0 ? above.x : above.y) >> shift & (kBits == 5 ? 0x01010101u : 0x03030303u)) << 4;
+        if constexpr (kZero) v = (v | 0x80808080u) - (zeros >> (8 * r) & 255u) * 0x01010101u;   // as in LoadSigned
+        a[2 * half + r] = v ^ 0x80808080u;
+      }
+    }
+  }
+
   // Copies chunk c of the stage that begins at element k. `live`: the block exists.
   static HST_DEVICE void Copy(std::byte* stage, const IntegerLinear& p, const std::byte* block, int c, int k, bool live) {
     const int from = k * kPerElement + c * 16;
@@ -114,20 +142,20 @@ struct Codes {
   }
 };
 
-// The scales of a stage for kBlocks blocks: for each of its two steps the group's, fp16,
-// and zero-points, copied 16 bytes each.
-template <int kBlocks>
+// The scales of a stage for kBlocks blocks: for each of its kSteps steps, kApart elements
+// of K apart, the group's, fp16, and zero-points, copied 16 bytes each.
+template <int kBlocks, int kSteps = 2, int kApart = kStep>
 struct StageScales {
-  static constexpr int kZeros = 2 * kBlocks * 32;   // where the zero-points begin
-  static constexpr int kBytes = kZeros + 2 * kBlocks * 16;
-  static constexpr int kScaleCopies = 4 * kBlocks, kCopies = kScaleCopies + 2 * kBlocks;
+  static constexpr int kZeros = kSteps * kBlocks * 32;   // where the zero-points begin
+  static constexpr int kBytes = kZeros + kSteps * kBlocks * 16;
+  static constexpr int kScaleCopies = 2 * kSteps * kBlocks, kCopies = kScaleCopies + kSteps * kBlocks;
 
   // Copy i of kCopies of the stage at element k, for steps before `end`; of zero-points
   // only where there are some.
   static HST_DEVICE void Copy(std::byte* to, const IntegerLinear& p, int first_block, int i, int k, int end, bool zero) {
     const bool scale = i < kScaleCopies;
     const int j = scale ? i / 2 : i - kScaleCopies, step = j / kBlocks, block = j % kBlocks;
-    const int at = k + step * kStep, group = at >> p.group_shift;
+    const int at = k + step * kApart, group = at >> p.group_shift;
     const bool live = at < end && first_block + block < p.blocks && (scale ? p.half_scale : zero);
     const std::byte* from = p.w + (first_block + block) * p.block_bytes;
     if (scale) CopyToShared(to + i * 16, from + p.code_bytes + group * 32 + i % 2 * 16, live);
@@ -139,6 +167,14 @@ struct StageScales {
     sw[0] = WidenHalf(v.x & 0xffffu), sw[1] = WidenHalf(v.x >> 16);
     sw[2] = WidenHalf(v.y & 0xffffu), sw[3] = WidenHalf(v.y >> 16);
   }
+  // Of rows 2 pair and 2 pair + 1 of a block.
+  static HST_DEVICE void PairScales(const std::byte* from, int step, int block, int pair, float (&sw)[2]) {
+    const uint32_t v = *reinterpret_cast<const uint32_t*>(from + (step * kBlocks + block) * 32 + pair * 4);
+    sw[0] = WidenHalf(v & 0xffffu), sw[1] = WidenHalf(v >> 16);
+  }
+  static HST_DEVICE uint32_t PairZeros(const std::byte* from, int step, int block, int pair) {
+    return *reinterpret_cast<const uint16_t*>(from + kZeros + (step * kBlocks + block) * 16 + pair * 2);
+  }
   static HST_DEVICE uint32_t Zeros(const std::byte* from, int step, int block, int quad) {
     return *reinterpret_cast<const uint32_t*>(from + kZeros + (step * kBlocks + block) * 16 + quad * 4);
   }
@@ -149,6 +185,12 @@ HST_DEVICE void LoadChannelScales(const IntegerLinear& p, int block, int quad, f
   float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
   if (block < p.blocks) v = *reinterpret_cast<const float4*>(p.w + block * p.block_bytes + p.code_bytes + quad * 16);
   sw[0] = v.x, sw[1] = v.y, sw[2] = v.z, sw[3] = v.w;
+}
+// Of rows 2 pair and 2 pair + 1.
+HST_DEVICE void LoadPairScales(const IntegerLinear& p, int block, int pair, float (&sw)[2]) {
+  if (block >= p.blocks) return;
+  const float2 v = *reinterpret_cast<const float2*>(p.w + block * p.block_bytes + p.code_bytes + pair * 8);
+  sw[0] = v.x, sw[1] = v.y;
 }
 
 }  // namespace hasten::cuda

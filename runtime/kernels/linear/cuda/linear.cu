@@ -1,11 +1,13 @@
 // linear's rows for CUDA devices.
 #include <algorithm>
+#include <string_view>
 
 #include "runtime/kernels/cuda/launch.h"
 #include "runtime/kernels/cuda/tables.h"
 #include "runtime/kernels/linear/cuda/float.cuh"
 #include "runtime/kernels/linear/cuda/gemm.cuh"
 #include "runtime/kernels/linear/cuda/gemv.cuh"
+#include "runtime/kernels/linear/cuda/wgmma.cuh"
 #include "runtime/kernels/linear/plan.h"
 
 namespace hasten::cuda {
@@ -132,6 +134,51 @@ void RunInteger(const LinearArgs& a, DeviceQueue& q) {
   else RunGemm<kBits, kNarrow>(p, ShapeOf<kBits, kNarrow>(p, q), q);
 }
 
+// Whether this build has the kernel's code for Hopper.
+#if defined(HASTEN_CUDA_ARCHITECTURES)
+constexpr bool kHasWgmma = std::string_view(HASTEN_CUDA_ARCHITECTURES).find("sm_90a") != std::string_view::npos;
+#else
+constexpr bool kHasWgmma = true;   // the emulator
+#endif
+
+// How many rows on Hopper run, if at all: `grid` is 0 where there are too few tiles.
+template <int kBits>
+GemmShape WgmmaShapeOf(const IntegerLinear& p, const DeviceQueue& q) {
+  using G = WgmmaGemm<kBits, 1>;   // the largest stages
+  GemmShape s;
+  s.tiles = int64_t{(p.rows + kWgmmaCols - 1) / kWgmmaCols} * ((p.blocks + kWgmmaBlocks - 1) / kWgmmaBlocks);
+  if (!kHasWgmma || q.arch != 90 || p.rows <= 64 || 4 * s.tiles < 3 * int64_t{q.processors}) return s;
+  s.grid = static_cast<unsigned>(std::min<int64_t>(s.tiles, q.processors));
+  const int levels = p.one_run ? 0 : Log2(p.segments);
+  s.shared_levels = std::min(levels, kGemmSharedLevels);
+  while (s.shared_levels > 0 && G::SharedBytes(s.shared_levels) > BlockSharedMemory(q.arch)) --s.shared_levels;
+  s.below = levels - s.shared_levels;
+  return s;
+}
+
+template <int kBits>
+size_t WgmmaScratch(const LinearArgs& a, const DeviceQueue& q) {
+  const GemmShape s = WgmmaShapeOf<kBits>(Describe(a), q);   // fewer rows have no more blocks
+  return std::max(Scratch<kBits>(a, q), static_cast<size_t>(int64_t{s.grid} * s.below * WgmmaGemm<kBits, 1>::kLevelBytes));
+}
+
+template <int kBits, int kRunSteps>
+void RunWgmma(const IntegerLinear& p, const GemmShape& s, DeviceQueue& q) {
+  const GemmWork work{reinterpret_cast<float*>(q.scratch), s.below, 0, 0};
+  Launch(q, "linear_wgmma", {dim3(s.grid), dim3(kWgmmaThreads), static_cast<size_t>(WgmmaGemm<kBits, kRunSteps>::SharedBytes(s.shared_levels))},
+         LinearWgmmaKernel<kBits, kRunSteps>, p, work);
+}
+
+template <int kBits>
+void RunHopper(const LinearArgs& a, DeviceQueue& q) {
+  const IntegerLinear p = Describe(a);
+  const GemmShape s = WgmmaShapeOf<kBits>(p, q);
+  if (s.grid == 0) return RunInteger<kBits>(a, q);
+  if (p.run_shift == 5) RunWgmma<kBits, 1>(p, s, q);
+  else if (p.run_shift == 6) RunWgmma<kBits, 2>(p, s, q);
+  else RunWgmma<kBits, 4>(p, s, q);
+}
+
 template <int kBits>
 void RunFloat(const LinearArgs& a, DeviceQueue& q) {
   const int segments = static_cast<int>((a.k + kFloatSegment - 1) / kFloatSegment);
@@ -151,6 +198,8 @@ void RunFloat(const LinearArgs& a, DeviceQueue& q) {
 constexpr DeviceKernel<LinearArgs> kTable[] = {
     {"linear_int4_cuda", 80, Accepts<4>, Scratch<4>, RunInteger<4>},   {"linear_int5_cuda", 80, Accepts<5>, Scratch<5>, RunInteger<5>},
     {"linear_int6_cuda", 80, Accepts<6>, Scratch<6>, RunInteger<6>},   {"linear_int8_cuda", 80, Accepts<8>, Scratch<8>, RunInteger<8>},
+    {"linear_int4_wgmma_cuda", 90, Accepts<4>, WgmmaScratch<4>, RunHopper<4>, true}, {"linear_int5_wgmma_cuda", 90, Accepts<5>, WgmmaScratch<5>, RunHopper<5>, true},
+    {"linear_int6_wgmma_cuda", 90, Accepts<6>, WgmmaScratch<6>, RunHopper<6>, true}, {"linear_int8_wgmma_cuda", 90, Accepts<8>, WgmmaScratch<8>, RunHopper<8>, true},
     {"linear_fp16_cuda", 80, Accepts<16>, nullptr, RunFloat<16>}, {"linear_fp32_cuda", 80, Accepts<32>, nullptr, RunFloat<32>},
 };
 
