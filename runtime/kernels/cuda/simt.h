@@ -210,6 +210,15 @@ HST_DEVICE float HalfAsFloat(uint16_t h) {
 #endif
 }
 
+// f(i) for i = thread, thread + kThreads and so on below kCount. Written so that the compiler
+// knows how many there are: a loop that begins at a thread's number is not unrolled as a whole.
+template <int kCount, int kThreads, class F>
+HST_DEVICE void ForEachOf(unsigned thread, F f) {
+  HST_DEVICE_UNROLL
+  for (unsigned j = 0; j < (kCount + kThreads - 1) / kThreads; ++j)
+    if ((j + 1) * kThreads <= kCount || thread + j * kThreads < kCount) f(static_cast<int>(thread + j * kThreads));
+}
+
 // x; what is computed of it is computed where it is needed, and not kept in registers
 // from before a loop on.
 HST_DEVICE int NotBefore(int x) {

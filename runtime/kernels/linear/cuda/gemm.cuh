@@ -16,7 +16,7 @@
 namespace hasten::cuda {
 
 inline constexpr int kGemmThreads = 128;
-inline constexpr int kGemmBlocks = 4;       // of 16 rows of W
+inline constexpr int kGemmBlocks = kGemmThreads / kWarp;   // of 16 rows of W
 inline constexpr int kGemmSharedLevels = 2;   // at most
 inline constexpr int kGemmMostSplit = 2;      // as a power of two: parts of a tile's segments
 
@@ -52,11 +52,10 @@ HST_DEVICE int TurnedX(int row, int c) { return row * kStageK + (c ^ (row & 2)) 
 template <int kBits, int kTiles>
 HST_DEVICE void GemmFetchWeights(std::byte* stage, const IntegerLinear& p, int first_block, int k, int end) {
   using C = Codes<kBits>;
-  HST_DEVICE_UNROLL
-  for (int i = threadIdx.x; i < kGemmBlocks * C::kChunks; i += kGemmThreads) {
-    const int block = i / C::kChunks;
-    C::Copy(stage + block * C::kBytes, p, p.w + (first_block + block) * p.block_bytes, i % C::kChunks, k, k < end && first_block + block < p.blocks);
-  }
+  const int warp = threadIdx.x / kWarp;   // a block each
+  const std::byte* block = p.w + (first_block + warp) * p.block_bytes;
+  const bool live = k < end && first_block + warp < p.blocks;
+  ForEachOf<C::kChunks, kWarp>(threadIdx.x % kWarp, [&](int c) { C::Copy(stage + warp * C::kBytes, p, block, c, k, live); });
   if (threadIdx.x < StageScales<kGemmBlocks>::kCopies)
     StageScales<kGemmBlocks>::Copy(stage + Gemm<kBits, kTiles>::kScalesAt, p, first_block, threadIdx.x, k, end, C::kZero);
 }
@@ -64,19 +63,16 @@ HST_DEVICE void GemmFetchWeights(std::byte* stage, const IntegerLinear& p, int f
 template <int kBits, int kTiles>
 HST_DEVICE void GemmFetchX(std::byte* stage, const IntegerLinear& p, int first_row, int k, int end) {
   using G = Gemm<kBits, kTiles>;
-  const int thread = threadIdx.x;
-  HST_DEVICE_UNROLL
-  for (int i = thread; i < G::kCols * 4; i += kGemmThreads) {
+  ForEachOf<G::kCols * 4, kGemmThreads>(threadIdx.x, [&](int i) {
     const int row = i / 4, c = i % 4;
     CopyToShared(stage + G::kXAt + TurnedX(row, c), reinterpret_cast<const std::byte*>(p.q + (first_row + row) * p.q_stride + k + c * 16),
                  first_row + row < p.rows && k < end);
-  }
-  HST_DEVICE_UNROLL
-  for (int i = thread; i < G::kCols * 2; i += kGemmThreads) {
+  });
+  ForEachOf<G::kCols * 2, kGemmThreads>(threadIdx.x, [&](int i) {
     const int row = i % G::kCols, at = k + i / G::kCols * kStep;
     Copy4ToShared(stage + G::kSxAt + i * 4, reinterpret_cast<const std::byte*>(p.sx + (first_row + row) * p.g_stride + (at >> p.run_shift)),
                   first_row + row < p.rows && at < end);
-  }
+  });
 }
 
 // Writes a thread's sums of the tile at these rows of W and x.
@@ -90,7 +86,7 @@ HST_DEVICE void GemmStore(const IntegerLinear& p, const float (&acc)[kTiles][2][
     for (int c = 0; c < 2; ++c) {
       const int m = col + j * 8 + t * 2 + c;
       if (m >= p.rows || (p.parts > 1 && c > 0)) continue;
-      float* out = p.out + m / p.parts * p.out_stride + n;
+      float* out = p.out + (m >> (p.parts - 1)) * p.out_stride + n;   // 1 or 2 parts
       HST_DEVICE_UNROLL
       for (int r = 0; r < 4; ++r) {
         float v = acc[j][r / 2][r % 2 * 2 + c];

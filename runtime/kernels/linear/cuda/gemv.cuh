@@ -33,9 +33,10 @@ template <int kBits>
 HST_DEVICE void GemvFetch(std::byte* stage, const IntegerLinear& p, int first_block, int k, int lane) {
   using C = Codes<kBits>;
   HST_DEVICE_UNROLL
-  for (int i = lane; i < 2 * C::kChunks; i += kWarp) {
-    const int block = i / C::kChunks;
-    C::Copy(stage + block * C::kBytes, p, p.w + (first_block + block) * p.block_bytes, i % C::kChunks, k, k < p.k && first_block + block < p.blocks);
+  for (int block = 0; block < 2; ++block) {
+    const std::byte* from = p.w + (first_block + block) * p.block_bytes;
+    const bool live = k < p.k && first_block + block < p.blocks;
+    ForEachOf<C::kChunks, kWarp>(lane, [&](int c) { C::Copy(stage + block * C::kBytes, p, from, c, k, live); });
   }
   if (lane < (C::kZero ? StageScales<2>::kCopies : StageScales<2>::kScaleCopies))
     StageScales<2>::Copy(stage + 2 * C::kBytes, p, first_block, lane, k, p.k, C::kZero);

@@ -94,14 +94,17 @@ struct Codes {
     }
   }
 
+  // 128 - zero in every byte: no byte of a sum with codes carries into the next.
+  static HST_DEVICE uint32_t LessZero(uint32_t zero) { return 0x80808080u - (zero & 255u) * 0x01010101u; }
+
   // The same as signed bytes, code - zero; `zeros`: of the four rows, a byte each.
   static HST_DEVICE void LoadSigned(const std::byte* stage, int step, int lane, uint32_t zeros, uint32_t (&low)[4], uint32_t (&high)[4]) {
     Load(stage, step, lane, low, high);
     HST_DEVICE_UNROLL
     for (int i = 0; i < 4; ++i) {
-      if constexpr (kZero) {   // the set bit keeps a byte from borrowing of the next
-        const uint32_t z = (zeros >> (8 * i) & 255u) * 0x01010101u;
-        low[i] = (low[i] | 0x80808080u) - z, high[i] = (high[i] | 0x80808080u) - z;
+      if constexpr (kZero) {
+        const uint32_t less = LessZero(zeros >> (8 * i));
+        low[i] += less, high[i] += less;
       }
       low[i] ^= 0x80808080u, high[i] ^= 0x80808080u;
     }
@@ -129,7 +132,7 @@ struct Codes {
         uint32_t v = r == 0 ? w.x : w.y;
         if constexpr (kBits < 8) v = v >> (t % 2 * 4) & 0x0f0f0f0fu;
         if constexpr (kBits == 5 || kBits == 6) v |= ((r == 0 ? above.x : above.y) >> shift & (kBits == 5 ? 0x01010101u : 0x03030303u)) << 4;
-        if constexpr (kZero) v = (v | 0x80808080u) - (zeros >> (8 * r) & 255u) * 0x01010101u;   // as in LoadSigned
+        if constexpr (kZero) v += LessZero(zeros >> (8 * r));
         a[2 * half + r] = v ^ 0x80808080u;
       }
     }

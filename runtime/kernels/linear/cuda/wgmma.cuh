@@ -6,8 +6,9 @@
 // half's products run, and the registers of A that no product reads are filled. So the
 // tensor cores need not wait for either, in spite of the barrier at each stage.
 //
-// Products of a run begin at 0 and are converted: a beginning at kDotOrigin would have
-// to be written to every sum of every run, as many instructions as it saves.
+// Products of a run begin at 0 and are converted: a beginning at kDotOrigin would have to
+// be written to every sum of every run, one more instruction each than it saves, and the
+// compiler waits for the other half's products before it lets sums be written.
 #pragma once
 
 #include "runtime/kernels/cuda/wgmma.h"
@@ -16,7 +17,7 @@
 namespace hasten::cuda {
 
 inline constexpr int kWgmmaThreads = 256;
-inline constexpr int kWgmmaBlocks = 8;    // of 16 rows of W: a warp each
+inline constexpr int kWgmmaBlocks = kWgmmaThreads / kWarp;   // of 16 rows of W: a warp each
 inline constexpr int kWgmmaCols = 128;    // rows of x
 inline constexpr int kWgmmaK = 128;       // elements of K of a stage
 inline constexpr int kWgmmaShift = 7;     // runs of more than a stage are not taken in beside products
@@ -49,11 +50,13 @@ template <int kBits, int kRunSteps>
 HST_DEVICE void WgmmaFetchWeights(std::byte* stage, const IntegerLinear& p, int first_block, int k) {
   using G = WgmmaGemm<kBits, kRunSteps>;
   using C = Codes<kBits>;
-  const int thread = NotBefore(threadIdx.x);
+  const int thread = NotBefore(threadIdx.x), warp = thread / kWarp;   // kept, addresses would take registers that the sums need
+  const std::byte* block = p.w + (first_block + warp) * p.block_bytes;
   HST_DEVICE_UNROLL
-  for (int i = thread; i < 2 * kWgmmaBlocks * C::kChunks; i += kWgmmaThreads) {
-    const int part = i / C::kChunks, block = first_block + part % kWgmmaBlocks, at = k + part / kWgmmaBlocks * kStageK;
-    C::Copy(stage + G::kCodesAt + part * C::kBytes, p, p.w + block * p.block_bytes, i % C::kChunks, at, at < p.k && block < p.blocks);
+  for (int part = 0; part < 2; ++part) {
+    const int at = k + part * kStageK;
+    const bool live = at < p.k && first_block + warp < p.blocks;
+    ForEachOf<C::kChunks, kWarp>(thread % kWarp, [&](int c) { C::Copy(stage + G::kCodesAt + (part * kWgmmaBlocks + warp) * C::kBytes, p, block, c, at, live); });
   }
   if (thread < G::Scales::kCopies) G::Scales::Copy(stage + G::kScalesAt, p, first_block, thread, k, p.k, C::kZero);
 }
@@ -61,19 +64,19 @@ HST_DEVICE void WgmmaFetchWeights(std::byte* stage, const IntegerLinear& p, int 
 template <int kBits, int kRunSteps>
 HST_DEVICE void WgmmaFetchX(std::byte* stage, const IntegerLinear& p, int first_row, int k) {
   using G = WgmmaGemm<kBits, kRunSteps>;
-  const int thread = threadIdx.x;
+  constexpr int kTogether = kWgmmaThreads / 8;   // rows; a multiple of 8, so that their chunks are exchanged alike
+  const unsigned thread = NotBefore(threadIdx.x);
+  const int row = thread / 8, at = k + thread % 8 * 16;
+  const bool live = at < static_cast<int>(p.q_stride);   // behind K x is zero up to there
+  const std::byte* from = reinterpret_cast<const std::byte*>(p.q + (first_row + row) * p.q_stride + at);
+  std::byte* to = stage + InTile(row, thread % 8);
   HST_DEVICE_UNROLL
-  for (int i = thread; i < kWgmmaCols * 8; i += kWgmmaThreads) {   // behind K x is zero up to a multiple of 64
-    const int row = i / 8, c = i % 8, at = k + c * 16;
-    CopyToShared(stage + InTile(row, c), reinterpret_cast<const std::byte*>(p.q + (first_row + row) * p.q_stride + at),
-                 first_row + row < p.rows && at < p.q_stride);
-  }
-  HST_DEVICE_UNROLL
-  for (int i = thread; i < G::kRuns * kWgmmaCols; i += kWgmmaThreads) {
+  for (int i = 0; i < kWgmmaCols; i += kTogether) CopyToShared(to + i * kTileRowBytes, from + i * p.q_stride, live && first_row + row + i < p.rows);
+  ForEachOf<G::kRuns * kWgmmaCols, kWgmmaThreads>(thread, [&](int i) {
     const int row = i % kWgmmaCols, at = k + i / kWgmmaCols * (kRunSteps * kStep);
     Copy4ToShared(stage + G::kSxAt + i * 4, reinterpret_cast<const std::byte*>(p.sx + (first_row + row) * p.g_stride + (at >> p.run_shift)),
                   first_row + row < p.rows && at < p.k);
-  }
+  });
 }
 
 // Takes a run of a half of the columns into the segment's sums. Behind the end of K all
@@ -115,7 +118,7 @@ template <int kBits, int kRunSteps, int kCount>
 HST_DEVICE void WgmmaLoad(const std::byte* stage, int first, uint32_t (&a)[4][4]) {
   using G = WgmmaGemm<kBits, kRunSteps>;
   using C = Codes<kBits>;
-  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  const int thread = NotBefore(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp;   // as in WgmmaFetchWeights
   const uint32_t zeros = C::kZero ? G::Scales::PairZeros(stage + G::kScalesAt, first / kRunSteps, warp, lane / 4) : 0u;
   HST_DEVICE_UNROLL
   for (int step = first; step < first + kCount; ++step)
@@ -217,7 +220,7 @@ HST_DEVICE void WgmmaStore(const IntegerLinear& p, const float (&acc)[kWgmmaTile
     for (int c = 0; c < 2; ++c) {
       const int m = first_row + e * 2 + lane % 4 * 2 + c;
       if (m >= p.rows || (p.parts > 1 && c > 0)) continue;
-      float* out = p.out + m / p.parts * p.out_stride + n;
+      float* out = p.out + (m >> (p.parts - 1)) * p.out_stride + n;   // 1 or 2 parts
       HST_DEVICE_UNROLL
       for (int r = 0; r < 2; ++r) {
         float v = acc[e / 8][e / 4 % 2][r * 2 + c];
