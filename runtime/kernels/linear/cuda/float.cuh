@@ -89,7 +89,6 @@ __global__ void __launch_bounds__(kFloatWarps* kWarp, kCols == 1 ? 6 : 3) Linear
     for (int m = 0; m < kCols; ++m)
       if (lane % 4 == 0) sums[(s * kCols + m) * kFloatRows + lane / 4] = sum[m];
   }
-  LetNextStart();
   __syncthreads();
   for (int i = threadIdx.x; i < kCols * kFloatRows; i += blockDim.x) {
     const int64_t row = int64_t{blockIdx.x} * kFloatRows + i % kFloatRows, m = m0 + i / kFloatRows;

@@ -237,6 +237,7 @@ template <int kBits, int kTiles, bool kRun64>
 __global__ void __launch_bounds__(kGemmThreads, Gemm<kBits, kTiles>::kPerProcessor) LinearGemmKernel(IntegerLinear p, GemmWork work) {
   using G = Gemm<kBits, kTiles>;
   HST_DYNAMIC_SHARED(shared);
+  LetNextStart();
   const int across = (p.rows + G::kCols - 1) / G::kCols, tiles = across * ((p.blocks + kGemmBlocks - 1) / kGemmBlocks);
   const GemmStack<> stack{work.scratch + int64_t{blockIdx.x} * work.below * (G::kLevelBytes / 4) + threadIdx.x,
                         reinterpret_cast<float*>(shared + G::kStages * G::kStageBytes) + threadIdx.x, work.below};
@@ -251,7 +252,6 @@ __global__ void __launch_bounds__(kGemmThreads, Gemm<kBits, kTiles>::kPerProcess
     const int first_block = tile / across * kGemmBlocks, first_row = tile % across * G::kCols;
     float acc[kTiles][2][4] = {};
     GemmTile<kBits, kTiles, kRun64>(p, shared, stack, first_block, first_row, LeafOfHalving(part, p.segments, work.split), first, acc);
-    if (item + step >= items) LetNextStart();
     if (work.split == 0) {
       GemmStore<kTiles>(p, acc, first_block, first_row);
       continue;
@@ -282,7 +282,6 @@ __global__ void __launch_bounds__(kGemmThreads) LinearGemmPartsKernel(IntegerLin
         if (i + half < parts) v[i] = v[i] + v[i + half];
     acc[e / 8][e / 4 % 2][e % 4] = v[0];
   }
-  LetNextStart();
   GemmStore<kTiles>(p, acc, tile / across * kGemmBlocks, tile % across * (16 * kTiles));
 }
 

@@ -156,6 +156,7 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles ==
   using G = Gemv<kBits, kTiles>;
   constexpr int kCols = kOne ? 1 : 2;
   HST_DYNAMIC_SHARED(shared);
+  LetNextStart();
   const int warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, first_block = blockIdx.x * 2;
   const GemvMemory<G> of(shared + warp * G::WarpBytes(p.rows), p.rows);
   float* const sums = reinterpret_cast<float*>(shared + warps * G::WarpBytes(p.rows));   // [segment][row of x][32]
@@ -191,7 +192,6 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles ==
     }
     GemvKeep<kTiles, kCols>(p, sums + s * p.rows * kPairRows, lane, dot, acc);
   }
-  LetNextStart();
   __syncthreads();
 
   const int step = p.rows * kPairRows;

@@ -235,6 +235,7 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) LinearWgmmaKernel(IntegerLin
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
   using G = WgmmaGemm<kBits, kRunSteps>;
   HST_DYNAMIC_SHARED(shared);
+  LetNextStart();
   std::byte* const ring = shared + (kTileAlign - SharedAddress(shared) % kTileAlign) % kTileAlign;
   const GemmStack<kWgmmaThreads> stack{work.scratch + int64_t{blockIdx.x} * work.below * (G::kLevelBytes / 4) + threadIdx.x,
                                        reinterpret_cast<float*>(ring + G::kStages * G::kStageBytes) + threadIdx.x, work.below};
@@ -248,7 +249,6 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) LinearWgmmaKernel(IntegerLin
     const int first_block = tile / across * kWgmmaBlocks, first_row = tile % across * kWgmmaCols;
     float acc[kWgmmaTiles][2][4] = {};
     WgmmaTile<kBits, kRunSteps>(p, {ring, first_block, first_row}, stack, first, acc);
-    if (tile + step >= tiles) LetNextStart();
     WgmmaStore(p, acc, first_block, first_row);
   }
 #else
