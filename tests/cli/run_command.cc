@@ -36,7 +36,7 @@ namespace fs = std::filesystem;
     setrlimit(RLIMIT_DATA, &limit);
   }
   std::vector<char*> argv;
-  std::string binary = std::string(HASTEN_BINARY_DIR) + "/bin/hasten";
+  std::string binary = std::string(HASTEN_BINARY_DIR) + "/bin/" + how.command;
   argv.push_back(binary.data());
   std::vector<std::string> copy = arguments;
   for (std::string& a : copy) argv.push_back(a.data());

@@ -14,6 +14,7 @@ struct Outcome {
 };
 
 struct RunHow {
+  std::string command = "hasten";            // or hasten_on_emulator, whose CUDA device is the emulator
   std::string folder;                        // working directory; empty: the test's
   std::chrono::milliseconds interrupt_after{0};  // SIGINT after this long; 0: never
   long max_file_bytes = 0;                   // RLIMIT_FSIZE, a full disk; 0: no limit

@@ -90,6 +90,22 @@ TEST_F(SmolLm2, TheSameBitsWhateverTheOptions) {
   }
 }
 
+#if defined(HASTEN_ON_EMULATOR)
+// All of the model, for a few tokens: seconds each.
+TEST_F(SmolLm2, TheSameBitsOnAnEmulatedDevice) {
+  const std::string model = Compile({"--weights", "int4:64"});
+  const std::vector<std::string> command = {"run", model, "--tokens", "504,260,2776", "--logits", folder_ + "/l.safetensors"};
+  EXPECT_EQ(RunHasten(command).status, 0);
+  const std::string want = Bytes(folder_ + "/l.safetensors");
+  std::vector<std::string> there = command;
+  there.insert(there.end(), {"--device", "cuda"});
+  const Outcome r = RunHasten(there, {.command = "hasten_on_emulator"});
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_GT(want.size(), 3u * 49152 * 4);
+  EXPECT_TRUE(Bytes(folder_ + "/l.safetensors") == want);
+}
+#endif
+
 TEST_F(SmolLm2, AnswersAQuestion) {
   const std::string model = Compile({"--weights", "int8:32"});
   const Outcome r = RunHasten({"run", model, "--chat", "What is the capital of France?", "--greedy", "--max-tokens", "40", "--json"});
