@@ -112,6 +112,39 @@ Json Linear(Bench& b, const Matrix& m, int64_t rows, const DeviceKernel<LinearAr
           {"weight_gb_per_s", static_cast<double>(bytes) / s * 1e-9}, {"tops", 2e-12 * static_cast<double>(m.n * m.k * rows) / s}};
 }
 
+// What stands between the linears of a Llama 3 8B: a launch alone, and with the linear behind
+// it, which loads weights meanwhile.
+Json Between(Bench& b, int64_t rows) {
+  constexpr int64_t kHidden = 4096, kInter = 14336;
+  DeviceQueue& q = b.queue().launches();
+  const auto floats = [](const DeviceMemory& m) { return reinterpret_cast<float*>(m.data()); };
+  const auto n = static_cast<uint64_t>(rows);
+  const DeviceMemory x = b.Take(n * kHidden * 4), y = b.Take(n * kHidden * 4), sum = b.Take(n * kHidden * 4), w = b.Take(kHidden * 4);
+  const DeviceMemory gate_up = b.Take(n * kInter * 8), codes = b.Take(n * QuantizedRowLayout(kInter, 128).bytes_per_row), out = b.Take(n * 28672 * 4);
+  FusedNormArgs norm{.adds = true, .quantizes = 1};
+  norm.add = {.a = floats(x), .b = floats(y), .out = floats(sum), .a_stride = kHidden, .b_stride = kHidden, .out_stride = kHidden, .rows = rows, .cols = kHidden};
+  norm.norm = {NormKind::kRms, floats(sum), floats(w), nullptr, nullptr, kHidden, kHidden, rows, 1, kHidden, 1e-5f};
+  norm.quantize[0] = {nullptr, kHidden, rows, kHidden, 128, QuantizedRowsAt(codes.data(), rows, QuantizedRowLayout(kHidden, 128))};
+  FusedActivationArgs act{.gated = true};
+  act.gate = {Unary::kSilu, floats(gate_up), floats(gate_up) + kInter, nullptr, 2 * kInter, 2 * kInter, kInter, rows, kInter};
+  act.quantize = {nullptr, kInter, rows, kInter, 128, QuantizedRowsAt(codes.data(), rows, QuantizedRowLayout(kInter, 128))};
+  const uint64_t bytes = *PackedBytes(Scheme::kI4G128, 28672, kHidden);
+  const DeviceMemory weights = b.Take(bytes * 4);
+  LinearArgs linear{.scheme = Scheme::kI4G128, .rows = rows, .n = 28672, .k = kHidden, .ga = 128, .xq = norm.quantize[0].out, .out = floats(out), .out_stride = 28672};
+  const auto* norms = SelectKernel(b.device().kernels().table<FusedNormArgs>(), norm, q.arch);
+  const auto* acts = SelectKernel(b.device().kernels().table<FusedActivationArgs>(), act, q.arch);
+  const auto* linears = SelectKernel(b.device().kernels().table<LinearArgs>(), linear, q.arch);
+  if (!norms || !acts || !linears || !b.queue().ReserveScratch(linears->scratch ? linears->scratch(linear, q) : 0).ok()) return {};
+  const auto multiply = [&](int i) {
+    linear.w = weights.data() + bytes * static_cast<uint64_t>(i % 4);
+    linears->launch(linear, q);
+  };
+  const double alone = b.Seconds(8, multiply);
+  return {{"rows", rows}, {"norm_us", 1e6 * b.Seconds(8, [&](int) { norms->launch(norm, q); })},
+          {"activation_us", 1e6 * b.Seconds(8, [&](int) { acts->launch(act, q); })}, {"gate_up_us", 1e6 * alone},
+          {"norm_and_gate_up_us", 1e6 * b.Seconds(8, [&](int i) { norms->launch(norm, q), multiply(i); })}};
+}
+
 // Decoding: `sequences` of one new token after `past`; prefill: one sequence of `rows` rows.
 Json Attention(Bench& b, int64_t sequences, int64_t rows, int64_t past) {
   AttentionShape shape{.heads = 32, .kv_heads = 8, .head_dim = 128, .v_head_dim = 128, .scale = 0.088f};
@@ -167,6 +200,7 @@ int Main() {
           if (Json trial = Linear(b, m, rows, &k); !trial.is_null()) j["linear"].push_back(std::move(trial));
         }
       }
+  for (const int64_t rows : {1, 8, 2048}) j["between"].push_back(Between(b, rows));
   for (const auto& [sequences, rows, past] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 512}, {1, 1, 4096}, {1, 1, 32768}, {32, 1, 512}, {32, 1, 4096}, {1, 2048, 0}})
     j["attention"].push_back(Attention(b, sequences, rows, past));
   std::printf("%s\n", j.dump(1).c_str());
