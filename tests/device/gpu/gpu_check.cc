@@ -2,10 +2,10 @@
 // a machine with a driver and nothing else. Every test runs in a process of its own, so that
 // what crashes or hangs loses none of the others. Writes gpu-check.json and a summary.
 //
-//   ./gpu-check [--out FILE] [--no-bench] [--no-sanitizer] [--exhaustive] [FILTER]
+//   ./gpu-check [--out FILE] [--no-bench] [--no-sanitizer] [--exhaustive] [--peers] [FILTER]
 //
 // --exhaustive: the functions of one float for all of them, which takes minutes, instead of
-// every so many-th.
+// every so many-th. --peers: what PyTorch reaches, where python3 has it (peers.py; minutes).
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ namespace hasten::check {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int kTestLimit = 60, kSanitizerLimit = 40, kBenchLimit = 90, kSampledLimit = 150, kExhaustiveLimit = 1800;   // seconds
+constexpr int kTestLimit = 60, kSanitizerLimit = 40, kBenchLimit = 90, kSampledLimit = 150, kExhaustiveLimit = 1800, kPeersLimit = 400;   // seconds
 // Each kind of kernel once, at small sizes: instrumented code is a hundred times slower.
 constexpr const char* kSanitized = "NormDevice.*:QuantizeDevice.*:EngineOnDevice.TokensChosenThereAreThoseChosenHere:EngineOnDevice.WhatIsEvaluatedTogetherChangesNothing";
 
@@ -33,7 +33,7 @@ constexpr const char* kStride = "31";
 
 struct Options {
   std::string out = "gpu-check.json", filter = "*";
-  bool bench = true, sanitizer = true, exhaustive = false;
+  bool bench = true, sanitizer = true, exhaustive = false, peers = false;
   bool device = false;   // there is one that can be used
 
   // Of what fails for want of a device, when there is none.
@@ -152,9 +152,9 @@ void RunSanitizer(Json& report, Counts& counts) {
 }
 
 // A report of a program that prints JSON; null where it failed.
-Json Bench(const Options& o, Json& report, Counts& counts, const std::string& name, const std::vector<std::string>& command) {
+Json Bench(const Options& o, Json& report, Counts& counts, const std::string& name, const std::vector<std::string>& command, int limit_s = kBenchLimit) {
   Finished f;
-  const std::string out = OutputOf(command, kBenchLimit, &f);
+  const std::string out = OutputOf(command, limit_s, &f);
   Json figures = Json::parse(out, nullptr, /*allow_exceptions=*/false);
   const bool ok = !figures.is_discarded();
   Record(report, counts, "bench", name, ok ? "passed" : o.Failed(), f);
@@ -202,9 +202,10 @@ int Main(int argc, char** argv) {
     if (a == "--no-bench") o.bench = false;
     else if (a == "--no-sanitizer") o.sanitizer = false;
     else if (a == "--exhaustive") o.exhaustive = true;
+    else if (a == "--peers") o.peers = true;
     else if (a == "--out" && i + 1 < argc) o.out = argv[++i];
     else if (a.rfind("--", 0) == 0) {
-      std::fprintf(stderr, "usage: gpu-check [--out FILE] [--no-bench] [--no-sanitizer] [--exhaustive] [FILTER]\n");
+      std::fprintf(stderr, "usage: gpu-check [--out FILE] [--no-bench] [--no-sanitizer] [--exhaustive] [--peers] [FILTER]\n");
       return a == "--help" ? 0 : 2;
     } else o.filter = a;
   }
@@ -228,6 +229,7 @@ int Main(int argc, char** argv) {
   RunExhaustive(o, report, counts), save();
   if (o.sanitizer) RunSanitizer(report, counts), save();
   if (o.bench) RunBenchmarks(o, report, counts), save();
+  if (o.peers) Bench(o, report, counts, "PyTorch", {"python3", Here() + "/peers.py"}, kPeersLimit), save();
   std::printf("%d passed, %d failed, %d skipped; %s\n", counts.passed, counts.failed, counts.skipped, o.out.c_str());
   return counts.failed ? 1 : 0;
 }
