@@ -219,6 +219,21 @@ HST_DEVICE void ForEachOf(unsigned thread, F f) {
     if ((j + 1) * kThreads <= kCount || thread + j * kThreads < kCount) f(static_cast<int>(thread + j * kThreads));
 }
 
+// x, in a register from here on: it cannot be computed again where it is used, which costs
+// more than the register in a loop.
+HST_DEVICE int Kept(int x) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
+}
+HST_DEVICE const std::byte* Kept(const std::byte* x) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+l"(x));
+#endif
+  return x;
+}
+
 // x; what is computed of it is computed where it is needed, and not kept in registers
 // from before a loop on.
 HST_DEVICE int NotBefore(int x) {

@@ -28,20 +28,74 @@ struct Gemv {
   }
 };
 
-// One stage from element k of K on; nothing where K has ended.
+// What a lane copies of every stage: where its chunks come from at K = 0, where they go in
+// the stage, and how many bytes of K there are. A stage then costs an addition and a
+// comparison a copy: the multiprocessor's issue slots are as scarce here as bandwidth.
 template <int kBits>
-HST_DEVICE void GemvFetch(std::byte* stage, const IntegerLinear& p, int first_block, int k, int lane) {
+struct GemvCopies {
   using C = Codes<kBits>;
-  HST_DEVICE_UNROLL
-  for (int block = 0; block < 2; ++block) {
-    const std::byte* from = p.w + (first_block + block) * p.block_bytes;
-    const bool live = k < p.k && first_block + block < p.blocks;
-    ForEachOf<C::kChunks, kWarp>(lane, [&](int c) { C::Copy(stage + block * C::kBytes, p, from, c, k, live); });
+  using S = StageScales<2>;
+  static constexpr int kAll = 2 * C::kChunks, kEach = (kAll + kWarp - 1) / kWarp;
+  static constexpr int kScales = C::kZero ? S::kCopies : S::kScaleCopies;
+  // Where a block is whole rounds of the lanes, what is said of its first round holds for
+  // the others, so many bytes further on.
+  static constexpr bool kRounds = C::kChunks % kWarp == 0;
+  static constexpr int kOwn = kRounds ? 2 : kEach;
+  static constexpr int Own(int j) { return kRounds ? j * kWarp / C::kChunks : j; }
+  static constexpr int Further(int j) { return kRounds ? j * kWarp % C::kChunks * 16 : 0; }
+  const std::byte* from[kOwn];
+  int to[kOwn], bytes[kOwn];
+  const std::byte* scale;                       // of group 0; or its zero-points
+  int scale_to, scale_k, scale_end, scale_log;  // for the step at K + scale_k, before scale_end; 2^scale_log bytes a group
+
+  HST_DEVICE GemvCopies(const IntegerLinear& p, int first_block, int lane) {
+    const auto block_at = [&](int block) { return p.w + (first_block + block) * p.block_bytes; };
+    HST_DEVICE_UNROLL
+    for (int j = 0; j < kOwn; ++j) {
+      const int i = lane + j * (kRounds ? C::kChunks : kWarp), block = i / C::kChunks, c = i % C::kChunks;
+      from[j] = Kept(block_at(block) + c * 16);
+      to[j] = Kept(block * C::kBytes + Turned(c) * 16);
+      bytes[j] = Kept(first_block + block < p.blocks ? p.code_bytes - c * 16 : 0);
+    }
+    const bool is_scale = lane < S::kScaleCopies;
+    const int i = is_scale ? lane / 2 : lane - S::kScaleCopies, block = i % 2;
+    scale = Kept(block_at(block) + (is_scale ? p.code_bytes + lane % 2 * 16 : p.zero_offset));
+    scale_to = Kept(2 * C::kBytes + (is_scale ? lane * 16 : S::kZeros + i * 16));
+    scale_k = Kept(i / 2 * kStep), scale_log = Kept(is_scale ? 5 : 4);
+    scale_end = Kept(first_block + block < p.blocks && (is_scale ? p.half_scale : C::kZero) ? p.k : 0);
   }
-  if (lane < (C::kZero ? StageScales<2>::kCopies : StageScales<2>::kScaleCopies))
-    StageScales<2>::Copy(stage + 2 * C::kBytes, p, first_block, lane, k, p.k, C::kZero);
-  CommitCopies();
-}
+
+  // One stage from element k of K on; nothing where K has ended.
+  HST_DEVICE void Fetch(std::byte* stage, const IntegerLinear& p, int k, int lane) const {
+    const int at = k * C::kPerElement;
+    HST_DEVICE_UNROLL
+    for (int j = 0; j < kEach; ++j)
+      if ((j + 1) * kWarp <= kAll || lane + j * kWarp < kAll)
+        CopyToShared(stage + to[Own(j)] + Further(j), from[Own(j)] + at + Further(j), at + Further(j) < bytes[Own(j)]);
+    if (lane < kScales)
+      CopyToShared(stage + scale_to, scale + ((k + scale_k) >> p.group_shift << scale_log), k + scale_k < scale_end);
+    CommitCopies();
+  }
+};
+
+// Where a lane's operands lie, in a stage and in a segment of x.
+template <int kBits, int kTiles>
+struct GemvPlaces {
+  int codes[2][Codes<kBits>::kLoads], x[kTiles], scales, zeros;
+  int run_mask, no_end;   // a run ends where K & run_mask is 0, and at the end; one that is all of K does not end here
+
+  HST_DEVICE int last(int end) const { return end | no_end; }
+  HST_DEVICE GemvPlaces(const IntegerLinear& p, int lane) {
+    using C = Codes<kBits>;
+    const int g = lane / 4, t = lane % 4, block = g / 4, quad = g % 4;
+    HST_DEVICE_UNROLL
+    for (int i = 0; i < 2 * C::kLoads; ++i) codes[i / C::kLoads][i % C::kLoads] = Kept(block * C::kBytes + C::Place(i / C::kLoads, lane, i % C::kLoads));
+    HST_DEVICE_UNROLL
+    for (int j = 0; j < kTiles; ++j) x[j] = Kept((j * 8 + g < p.rows ? j * 8 + g : 0) * kXStride + t * 8);   // a row that there isn't has sums that nobody reads
+    run_mask = Kept(p.one_run ? 0x7fffffff : (1 << p.run_shift) - 1), no_end = Kept(p.one_run ? 0x7fffffff : 0);
+    scales = Kept(2 * C::kBytes + block * 32 + quad * 8), zeros = Kept(2 * C::kBytes + block * 16 + quad * 4);
+  }
+};
 
 // The codes of a segment of x, its scales and sums [run][kRows].
 template <int kRows>
@@ -107,28 +161,28 @@ HST_DEVICE void GemvFinishRun(const float* sx, const int32_t* sum, int first, ui
 
 // The products of a stage at element k of K, and the runs that end in it.
 template <int kBits, int kTiles, int kCols>
-HST_DEVICE void GemvStage(const IntegerLinear& p, const std::byte* stage, const GemvMemory<Gemv<kBits, kTiles>>& of, int k, int end, int lane,
-                          float (&sw)[4], int32_t (&dot)[kTiles][2][4], float (&acc)[kTiles][4][kCols]) {
+HST_DEVICE void GemvStage(const IntegerLinear& p, const std::byte* stage, const GemvPlaces<kBits, kTiles>& at_lane,
+                          const GemvMemory<Gemv<kBits, kTiles>>& of, int k, int end, int lane, float (&sw)[4], int32_t (&dot)[kTiles][2][4],
+                          float (&acc)[kTiles][4][kCols]) {
   using C = Codes<kBits>;
-  const int g = lane / 4, t = lane % 4, block = g / 4, quad = g % 4;
-  const std::byte* scales = stage + 2 * C::kBytes;
+  const std::byte* x = of.x + k % kChunkK;
   HST_DEVICE_UNROLL
   for (int step = 0; step < 2; ++step) {
     const int at = k + step * kStep, to = at + kStep;
     if (at >= end) break;
     uint32_t low[4], high[4];
-    C::Load(stage + block * C::kBytes, step, lane, low, high);
+    C::LoadAt(stage + at_lane.codes[step][0], stage + at_lane.codes[step][C::kLoads - 1], lane, low, high);
     HST_DEVICE_UNROLL
-    for (int j = 0; j < kTiles; ++j) {   // a row of x that there isn't has sums that nobody reads
-      const uint2 q = *reinterpret_cast<const uint2*>(of.x + (j * 8 + g < p.rows ? j * 8 + g : 0) * kXStride + at % kChunkK + t * 8);
+    for (int j = 0; j < kTiles; ++j) {
+      const uint2 q = *reinterpret_cast<const uint2*>(x + at_lane.x[j] + step * kStep);
       HST_DEVICE_UNROLL
       for (int i = 0; i < 2; ++i)
         MmaU8S8(dot[j][i], {low[2 * i], low[2 * i + 1], high[2 * i], high[2 * i + 1]}, {q.x, q.y});
     }
-    if (p.one_run || (to < end && (to & ((1 << p.run_shift) - 1)) != 0)) continue;
-    if (C::kZero || p.half_scale) StageScales<2>::Scales(scales, step, block, quad, sw);
-    const uint32_t zeros = C::kZero ? StageScales<2>::Zeros(scales, step, block, quad) : 0x80808080u;
-    const int first = ((at % kChunkK) >> p.run_shift) * (8 * kTiles) + (kCols == 1 ? 0 : t * 2);
+    if (to < at_lane.last(end) && (to & at_lane.run_mask) != 0) continue;
+    if (C::kZero || p.half_scale) StageScales<2>::Scales(stage + at_lane.scales, step, 0, 0, sw);
+    const uint32_t zeros = C::kZero ? StageScales<2>::Zeros(stage + at_lane.zeros, step, 0, 0) : 0x80808080u;
+    const int first = ((at % kChunkK) >> p.run_shift) * (8 * kTiles) + (kCols == 1 ? 0 : lane % 4 * 2);
     if (p.short_runs) GemvFinishRun<kTiles, kCols, true>(of.sx, of.sum, first, zeros, sw, dot, acc);
     else GemvFinishRun<kTiles, kCols, false>(of.sx, of.sum, first, zeros, sw, dot, acc);
   }
@@ -158,21 +212,26 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles ==
   HST_DYNAMIC_SHARED(shared);
   LetNextStart();
   const int warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, first_block = blockIdx.x * 2;
-  const GemvMemory<G> of(shared + warp * G::WarpBytes(p.rows), p.rows);
+  const GemvMemory<G> of(shared + Kept(warp * G::WarpBytes(p.rows)), p.rows);
   float* const sums = reinterpret_cast<float*>(shared + warps * G::WarpBytes(p.rows));   // [segment][row of x][32]
 
-  int fetch = warp * kChunkK, slot = 0;
-  const auto next = [&](int into) {
-    GemvFetch<kBits>(of.ring + into * G::kStageBytes, p, first_block, fetch, lane);
+  const GemvCopies<kBits> copies(p, first_block, lane);
+  constexpr int kLastSlot = (G::kStages - 1) * G::kStageBytes;
+  const int jump = Kept((warps - 1) * kChunkK);   // over the other warps' segments
+  int fetch = warp * kChunkK;
+  const auto next = [&](int slot) {
+    copies.Fetch(of.ring + slot, p, fetch, lane);
     fetch += kStageK;
-    if (fetch % kChunkK == 0) fetch += (warps - 1) * kChunkK;
+    if (fetch % kChunkK == 0) fetch += jump;
   };
-  for (int i = 0; i < G::kStages - 1; ++i) next(i);
+  for (int slot = 0; slot < kLastSlot; slot += G::kStageBytes) next(slot);
   float sw[4] = {};
   if constexpr (kBits == 8)
     if (!p.half_scale) LoadChannelScales(p, first_block + lane / 16, lane / 4 % 4, sw);
+  const GemvPlaces<kBits, kTiles> places(p, lane);
   WaitForPrevious();
 
+  int slot = 0, free = kLastSlot;   // bytes of the ring
   for (int s = warp; s < p.segments; s += warps) {
     __syncwarp();   // the segment before has been read
     GemvLoadX<G::kRows>(of.x, of.sx, of.sum, p, s, lane);
@@ -186,9 +245,9 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles ==
     for (int k = s * kChunkK; k < end; k += kStageK) {
       WaitCopies<G::kStages - 2>();
       __syncwarp();   // all lanes' copies are there, and all have read the slot that is filled now
-      next(slot == 0 ? G::kStages - 1 : slot - 1);
-      GemvStage<kBits, kTiles, kCols>(p, of.ring + slot * G::kStageBytes, of, k, end, lane, sw, dot, acc);
-      slot = slot + 1 == G::kStages ? 0 : slot + 1;
+      next(free);
+      GemvStage<kBits, kTiles, kCols>(p, of.ring + slot, places, of, k, end, lane, sw, dot, acc);
+      free = slot, slot = slot == kLastSlot ? 0 : slot + G::kStageBytes;
     }
     GemvKeep<kTiles, kCols>(p, sums + s * p.rows * kPairRows, lane, dot, acc);
   }

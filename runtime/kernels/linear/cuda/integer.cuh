@@ -66,22 +66,27 @@ struct Codes {
   static constexpr int kPerElement = kBytes / kStageK;   // bytes of a block
   static constexpr bool kZero = kBits < 8;
 
-  // Unsigned codes of step 0 or 1 of a stage for the lane's four rows.
-  static HST_DEVICE void Load(const std::byte* stage, int step, int lane, uint32_t (&low)[4], uint32_t (&high)[4]) {
+  // A lane reads the codes of its four rows in one or two pieces of 16 bytes: the nibbles
+  // of a line, and the bits above them, or the other half. Where they lie in a stage.
+  static constexpr int kLoads = kBits == 4 ? 1 : 2;
+  static HST_DEVICE int Place(int step, int lane, int load) {
     const int t = lane & 3, quad = lane >> 2 & 3;
-    const auto at = [&](int line) { return stage + Turned(line * 4 + quad) * 16; };
+    int line = step * 4 + t;
+    if constexpr (kBits == 8) line = step * 8 + t * 2 + load;
+    if constexpr (kBits == 5) line = load == 0 ? step * 5 + t : step * 5 + 4;
+    if constexpr (kBits == 6) line = (step * 2 + t / 2) * 3 + (load == 0 ? t % 2 : 2);
+    return Turned(line * 4 + quad) * 16;
+  }
+  // Unsigned codes of those pieces.
+  static HST_DEVICE void LoadAt(const std::byte* first, const std::byte* second, int lane, uint32_t (&low)[4], uint32_t (&high)[4]) {
     if constexpr (kBits == 8) {
-      Load16(at(step * 8 + t * 2), low);
-      Load16(at(step * 8 + t * 2 + 1), high);
+      Load16(first, low);
+      Load16(second, high);
     } else {
       uint32_t w[4], above[4] = {};
-      int shift = 0;   // of the bits above those in the nibbles
-      if constexpr (kBits == 4) Load16(at(step * 4 + t), w);
-      if constexpr (kBits == 5) Load16(at(step * 5 + t), w), Load16(at(step * 5 + 4), above), shift = 2 * t;
-      if constexpr (kBits == 6) {
-        const int line = (step * 2 + t / 2) * 3;
-        Load16(at(line + t % 2), w), Load16(at(line + 2), above), shift = t % 2 * 4;
-      }
+      Load16(first, w);
+      if constexpr (kBits > 4) Load16(second, above);
+      const int shift = kBits == 5 ? (lane & 3) * 2 : (lane & 1) * 4;   // of the bits above those in the nibbles
       HST_DEVICE_UNROLL
       for (int i = 0; i < 4; ++i) {
         low[i] = w[i] & 0x0f0f0f0fu, high[i] = w[i] >> 4 & 0x0f0f0f0fu;
@@ -92,6 +97,10 @@ struct Codes {
         }
       }
     }
+  }
+  // The same of step 0 or 1 of a stage.
+  static HST_DEVICE void Load(const std::byte* stage, int step, int lane, uint32_t (&low)[4], uint32_t (&high)[4]) {
+    LoadAt(stage + Place(step, lane, 0), stage + Place(step, lane, kLoads - 1), lane, low, high);
   }
 
   // 128 - zero in every byte: no byte of a sum with codes carries into the next.
