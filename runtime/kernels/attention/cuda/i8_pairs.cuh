@@ -10,6 +10,10 @@ inline constexpr int kYStride = 68;      // floats: the scores' stores and loads
 inline constexpr int kUStride = 96;      // bytes, likewise
 inline constexpr int kPairWords = 12 + 2 * 16;   // of I8Pairs
 
+// In place of a pair's scores, where teams have weighed a page each: 16 lanes, then this.
+inline constexpr int kPageReference = 16, kPageDown = 17;
+inline constexpr int kPageScales = 18;   // two, for the values' sums: of those before the page, and of its own
+
 // Where things are in shared memory.
 struct I8Shared {
   int k_rows;         // words (4 dimensions) of a key, up to a multiple of 8
@@ -21,8 +25,9 @@ struct I8Shared {
   int y, u, pages, q, sums;   // behind what I8Pairs has
   int bytes;
 };
-// pages: so many on the way; sums: whether the splits' values are summed there.
-HST_MATH I8Shared I8SharedOf(const AttentionShape& shape, int pairs, int pages, bool sums) {
+// pages: so many on the way; sums: whether the splits' values are summed there; teams: so
+// many have scores and weights of their own, of a page each.
+HST_MATH I8Shared I8SharedOf(const AttentionShape& shape, int pairs, int pages, bool sums, int teams = 1) {
   const int head_dim = static_cast<int>(shape.head_dim), v_head_dim = static_cast<int>(shape.v_head_dim);
   I8Shared s{};
   s.k_rows = (head_dim + 31) / 32 * 8;
@@ -35,8 +40,8 @@ HST_MATH I8Shared I8SharedOf(const AttentionShape& shape, int pairs, int pages, 
   s.sum_stride = v_cols + 4;
   // Those whose place is known to the compiler come first.
   s.y = pairs * kPairWords * 4;
-  s.u = s.y + pairs * kYStride * 4;
-  s.pages = s.u + pairs * kUStride;
+  s.u = s.y + teams * pairs * kYStride * 4;
+  s.pages = s.u + teams * pairs * kUStride;
   s.q = s.pages + s.page * pages;
   s.sums = s.q + pairs * s.q_stride;
   s.bytes = s.sums + (sums ? pairs * s.sum_stride * 4 : 0);
@@ -66,15 +71,19 @@ HST_DEVICE I8Pairs I8PairsAt(std::byte* at, int pairs) {
 // quarter of a warp reads lie in different banks.
 HST_DEVICE int Exchanged(int piece, int row) { return piece ^ (row >> 1 & 3) << 1; }
 
-// kTiles: tensor-core tiles of 16 pairs; kParts: warps that share a tile's columns.
-template <int kTiles, int kParts>
+// kTiles: tensor-core tiles of 16 pairs; kParts: warps that share a tile's columns;
+// kTeams: pages that are worked on at once, each by so many threads.
+template <int kTiles, int kParts, int kTeams = 1>
 struct I8Threads {
   static constexpr int kPairs = 16 * kTiles;
-  static constexpr int kWarps = kTiles * kParts;
-  static constexpr int kThreads = kWarp * kWarps;
+  static constexpr int kWarps = kTiles * kParts;              // of a team
+  static constexpr int kThreads = kWarp * kWarps;             // likewise
+  static constexpr int kStripTiles = 4 * kTiles / kWarps;    // 8 pairs each, that a warp scores against half of a page's keys
   static constexpr int kRounds = kPairs / (2 * kWarps);      // of half warps over pairs
 
-  static HST_DEVICE int Warp() { return static_cast<int>(threadIdx.x) / kWarp; }
+  static HST_DEVICE int Team() { return static_cast<int>(threadIdx.x) / kThreads; }
+  static HST_DEVICE int Thread() { return static_cast<int>(kTeams == 1 ? threadIdx.x : threadIdx.x % kThreads); }
+  static HST_DEVICE int Warp() { return Thread() / kWarp; }
   static HST_DEVICE int Lane() { return static_cast<int>(threadIdx.x) % kWarp; }
   // The pair of this half warp: those of a warp are 4 apart for the banks' sake.
   static HST_DEVICE int PairOf(int round) {
