@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/kernels/attention/cuda/plan.h"
+#include "runtime/kernels/attention/tile.h"
 #include "tests/device/test_device.h"
 #include "tests/kernels/attention/attention_fixture.h"
 
@@ -80,6 +81,13 @@ class DeviceStep {
     std::vector<std::byte> cache(pages.size() * block_bytes, std::byte{0xff});
     for (size_t i = 0; i < pages.size(); ++i)
       std::memcpy(cache.data() + static_cast<size_t>(blocks[i]) * block_bytes + page + 64, pages[i], page);
+    // Pages before the first that a row sees, and those behind the last, are nowhere.
+    for (size_t i = 0; i < h.parts.size(); ++i) {
+      if (h.parts[i].rows == 0) continue;
+      const int64_t seen = VisibleKeys(h.s, h.parts[i].past + h.parts[i].rows, h.parts[i].past).begin / kKvPageTokens;
+      std::fill_n(blocks.begin() + sequences[i].first_block, seen, INT32_MAX);
+    }
+    blocks.insert(blocks.end(), 4, INT32_MAX);
     std::vector<PagedTile> tiles;
     cuda::PlanTiles(sequences, cuda::kPagedTileRows, tiles);
     for (int i = 0; i < h.empty_tiles; ++i) tiles.push_back({0, 0, 0});

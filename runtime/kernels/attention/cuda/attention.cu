@@ -4,6 +4,7 @@
 #include "runtime/kernels/attention/cuda/combine.cuh"
 #include "runtime/kernels/attention/cuda/float.cuh"
 #include "runtime/kernels/attention/cuda/i8.cuh"
+#include "runtime/kernels/attention/cuda/i8_split.cuh"
 #include "runtime/kernels/attention/cuda/plan.h"
 #include "runtime/kernels/cuda/launch.h"
 #include "runtime/kernels/cuda/tables.h"
@@ -88,8 +89,24 @@ bool LaunchI8(const AttentionArgs& a, int64_t most_pairs, const QuantizeArgs* th
   return true;
 }
 
-// Many pairs: 64 share a page, or 32 where shared memory is small. Few (decoding): blocks
-// are small, with two pages on the way in each. The last takes all that is accepted.
+// The same for I8SplitKernel, where each block has a split and a multiprocessor has a block:
+// more hide each other's latency, and are better off with less of a multiprocessor each.
+template <int kRuns>
+bool LaunchI8Split(const AttentionArgs& a, int64_t most_pairs, const QuantizeArgs* then, DeviceQueue& q) {
+  using Block = I8Split<kRuns>;
+  const AttentionCut cut = CutOf(a, q, most_pairs, Block::kPairs);
+  const int64_t splits = MostSplits(a), blocks = a.paged.tile_count * a.shape.kv_heads * cut.chunks * splits;
+  const int64_t bytes = Block::SharedOf(a.shape).bytes;
+  if (cut.groups != splits || blocks > q.processors) return false;
+  if (a.shape.v_head_dim > Block::kMostColumns || bytes > BlockSharedMemory(q.arch)) return false;
+  Launch(q, "attention_i8_cuda", {GridOf(a, cut), Block::kThreads, static_cast<size_t>(bytes)}, I8SplitKernel<kRuns>, a, cut);
+  Finish<false>(a, cut, then, q);
+  return true;
+}
+
+// Many pairs: 64 share a page, or 32 where shared memory is small. Few (decoding): a split a
+// block where those are few; else blocks are small, with two pages on the way in each. The
+// last takes all that is accepted.
 void RunI8(const AttentionArgs& a, const QuantizeArgs* then, DeviceQueue& q) {
   if (a.paged.tile_count <= 0) return;
   const int64_t most = MostRows(a) * (a.shape.heads / a.shape.kv_heads);
@@ -98,6 +115,7 @@ void RunI8(const AttentionArgs& a, const QuantizeArgs* then, DeviceQueue& q) {
            LaunchI8<2, 4, 1, 2, 2>(a, most, then, q) || LaunchI8<2, 4, 2, 2, 1>(a, most, then, q);
   };
   if (most > 16 && many()) return;
+  if (most <= 16 && (LaunchI8Split<1>(a, most, then, q) || LaunchI8Split<2>(a, most, then, q))) return;
   if (!LaunchI8<1, 4, 1, 3, 4>(a, most, then, q) && !LaunchI8<1, 4, 2, 3, 2>(a, most, then, q)) LaunchI8<1, 4, 2, 2, 2>(a, most, then, q);
 }
 
