@@ -128,7 +128,7 @@ struct I8Block : I8Threads<kTiles, kParts> {
       Scores<Threads>(at, page, shared + at.q, y, p, c.pairs);
       __syncthreads();
       const bool last = key + kKeys >= keys.end || (key + kKeys) % kSplit == 0;
-      const int split = key / kSplit * kSplit;
+      const int split = NotBefore(key) / kSplit * kSplit;   // 128 registers are just enough
       const auto take = [&](int pair, const Weighed& w) { Softmax::TakeNow(pair, w, p); };
       Softmax::Weigh(a, c, page + at.scales, key, y, shared + at.u, p, take);
       if (last) Softmax::EndSplits(cut, c, split, first, p);
