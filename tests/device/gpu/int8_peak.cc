@@ -12,7 +12,8 @@ namespace hasten::check {
 namespace {
 
 void* Library() {
-  for (const char* name : {"libcublasLt.so.13", "libcublasLt.so"})
+  // The loader's path first; then where toolkits are installed, which it may not know.
+  for (const char* name : {"libcublasLt.so.13", "libcublasLt.so", "/usr/local/cuda/lib64/libcublasLt.so.13", "/usr/local/cuda/targets/x86_64-linux/lib/libcublasLt.so.13"})
     if (void* library = ::dlopen(name, RTLD_NOW)) return library;
   return nullptr;
 }
