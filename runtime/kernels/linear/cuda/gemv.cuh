@@ -211,6 +211,7 @@ __global__ void __launch_bounds__(kGemvWarps* kWarp, kTiles == 1 ? 3 : kTiles ==
   constexpr int kCols = kOne ? 1 : 2;
   HST_DYNAMIC_SHARED(shared);
   LetNextStart();
+  if constexpr (kOne) p.rows = p.parts = 1;   // known to the compiler, loops over rows go
   const int warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, first_block = blockIdx.x * 2;
   const GemvMemory<G> of(shared + Kept(warp * G::WarpBytes(p.rows)), p.rows);
   float* const sums = reinterpret_cast<float*>(shared + warps * G::WarpBytes(p.rows));   // [segment][row of x][32]
