@@ -4,46 +4,32 @@
 #include <string>
 
 #include "tests/device/attention_step.h"
+#include "tests/device/pretend.h"
 
 namespace hasten {
 namespace {
 
 using testing::DeviceStep;
 using testing::HostStep;
+using testing::Machine;
 using testing::MakeStep;
 using testing::Name;
 using testing::OnDevice;
 using testing::Part;
 using testing::SameBits;
 using testing::Shape;
-using testing::TestQueue;
 
-struct Machine {
-  int arch, processors;
-};
 constexpr Machine kLarge = {90, 132};
 
-// While it lives, the queue is that of another device, of no later architecture.
-class Pretend {
- public:
-  explicit Pretend(const Machine& m) { queue_.arch = std::min(m.arch, own_.arch), queue_.processors = m.processors; }
-  ~Pretend() { queue_.arch = own_.arch, queue_.processors = own_.processors; }
-
- private:
-  DeviceQueue& queue_ = TestQueue().launches();
-  const Machine own_ = {queue_.arch, queue_.processors};
-};
-
 void Check(const HostStep& h, const Machine& machine = kLarge) {
-  const Pretend pretend(machine);
+  const testing::Pretend pretend({std::min(machine.arch, testing::TestDevice().Info().arch), machine.processors});   // of no later architecture
   const DeviceStep d(h);
   testing::ForEachDeviceRow(d.Args(nullptr, 0), [&](const DeviceKernel<AttentionArgs>& k) {
     const OnDevice<float> out(std::vector<float>(h.want.size(), -7.0f));
     testing::RunOnDevice(k, d.Args(out.get(), 0));
     std::string step;
     for (const Part& p : h.parts) step += StrCat(" ", p.past, "+", p.rows);
-    EXPECT_TRUE(SameBits(h.want, out.Get())) << Name(h.s) << " steps" << step << " on sm_" << machine.arch << " of "
-                                            << machine.processors;
+    EXPECT_TRUE(SameBits(h.want, out.Get())) << Name(h.s) << " steps" << step << " on " << testing::Of(machine);
   });
 }
 void Check(const AttentionShape& s, const std::vector<Part>& parts) { Check(MakeStep(s, parts)); }

@@ -9,6 +9,7 @@
 #include "runtime/kernels/sample/contract.h"
 #include "tests/device/attention_step.h"
 #include "tests/device/linear_step.h"
+#include "tests/device/pretend.h"
 
 namespace hasten {
 namespace {
@@ -17,17 +18,16 @@ using testing::DeviceStep;
 using testing::HostStep;
 using testing::kKvTypes;
 using testing::LinearStep;
+using testing::Machine;
 using testing::MakeStep;
 using testing::Name;
+using testing::Of;
 using testing::OnDevice;
 using testing::SameBits;
 using testing::Shape;
 using testing::TestDevice;
 using testing::TestQueue;
 
-struct Machine {
-  int arch, processors;
-};
 constexpr int kArchs[] = {80, 86, 89, 90, 100, 120}, kProcessors[] = {1, 20, 132};
 // Each architecture, each number of processors, and large ones of all kinds.
 constexpr Machine kSome[] = {{80, 132}, {86, 20}, {89, 1}, {90, 132}, {90, 1}, {100, 132}, {120, 132}};
@@ -37,17 +37,14 @@ void ForEachMachine(F f) {
   for (const int arch : kArchs)
     for (const int processors : kProcessors) f(Machine{arch, processors});
 }
-std::string Of(const Machine& m) { return StrCat("sm_", m.arch, " of ", m.processors, " processors"); }
 
-// While it lives, the queue is that of another device.
-class Pretend {
+// With scratch of the test's own.
+class PretendAlone : public testing::Pretend {
  public:
-  explicit Pretend(const Machine& m) : queue_(TestQueue().launches()), own_(queue_) { queue_.arch = m.arch, queue_.processors = m.processors; }
-  ~Pretend() { queue_ = own_; }
-  DeviceQueue& queue() { return queue_; }
+  explicit PretendAlone(const Machine& m) : Pretend(m), own_(queue()) {}
+  ~PretendAlone() { queue().scratch = own_.scratch, queue().scratch_bytes = own_.scratch_bytes; }
 
  private:
-  DeviceQueue& queue_;
   const DeviceQueue own_;
 };
 
@@ -62,7 +59,7 @@ const DeviceKernel<Args>* Select(const Args& a, int arch, bool trial = false) {
 
 template <class Args>
 size_t ScratchOf(const Args& a, const Machine& m, bool trial = false) {
-  Pretend p(m);
+  PretendAlone p(m);
   const auto* k = Select(a, m.arch, trial);
   return k && k->scratch ? k->scratch(a, p.queue()) : 0;
 }
@@ -71,7 +68,7 @@ size_t ScratchOf(const Args& a, const Machine& m, bool trial = false) {
 // refuse ends the program with a message.
 template <class Args>
 void ExpectLaunch(const Args& a, const Machine& m, const std::string& what, bool trial = false) {
-  Pretend p(m);
+  PretendAlone p(m);
   const auto* k = Select(a, m.arch, trial);
   if (trial && !k) return;
   ASSERT_TRUE(k) << what << " on " << Of(m);
@@ -90,7 +87,7 @@ void RunOn(const Args& a, const Machine& m, bool trial = false) {
   if (memory.size() < bytes + kGuard + 256) memory.resize(bytes + kGuard + 256);
   std::byte* const scratch = memory.data() + (256 - reinterpret_cast<uintptr_t>(memory.data()) % 256);
   std::memset(scratch, 0xff, std::min(bytes, kPoisoned)), std::memset(scratch + bytes, 0xff, kGuard);
-  Pretend p(m);
+  PretendAlone p(m);
   p.queue().scratch = scratch, p.queue().scratch_bytes = bytes;
   Select(a, m.arch, trial)->launch(a, p.queue());
   EXPECT_EQ(std::count(scratch + bytes, scratch + bytes + kGuard, std::byte{0xff}), static_cast<int64_t>(kGuard)) << "written behind scratch on " << Of(m);
