@@ -47,11 +47,9 @@ static hst_status Generate(State* s, const char* path, const char* text, long ma
   int32_t token = 0;
   for (long n = 0; n < max_tokens; ++n, ++position) {
     if ((status = hst_evaluate(s->context, &item, 1, error)) != HST_OK) return status;
-    hst_rows logits = HST_ROWS_INIT;
-    if ((status = hst_get_rows(s->context, 0, 0, &logits, error)) != HST_OK) return status;
     hst_sample_options greedy = HST_SAMPLE_OPTIONS_INIT;
     greedy.temperature = 0;
-    status = hst_sample(s->context, logits.data, (size_t)logits.cols, NULL, 0, position, &greedy, &token, error);
+    status = hst_sample_row(s->context, 0, 0, 0, NULL, 0, position, &greedy, &token, error); /* where the logits are */
     if (status != HST_OK) return status;
     if (IsEnd(&generation, token)) break;
     const char* piece = NULL;
