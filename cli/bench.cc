@@ -31,8 +31,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kPage = 64;   // tokens of the cache, which sequences do not share
-
 struct BenchCommand {
   std::string artifact, isa, synthetic, keep;
   DeviceOptions device;
@@ -126,7 +124,7 @@ Status OneRound(const BenchCommand& c, const Context& context, std::unique_ptr<c
   const calib::Artifact* const artifact = served.get();
   if (!artifact->info().causal) return UsageError(c.artifact, " is an encoder; bench measures generation");
   calib::SessionOptions options{.threads = ThreadsOf(c.threads), .prefill_chunk = c.prefill_chunk, .cancel = context.interrupted};
-  options.capacity = c.sequences * ((c.prompt_tokens + c.new_tokens + kPage - 1) / kPage * kPage);
+  options.capacity = c.sequences * (c.prompt_tokens + c.new_tokens + calib::kCachePage);
   const Clock::time_point create = Clock::now();
   HST_ASSIGN_OR_RETURN(const std::unique_ptr<calib::BatchSession> session, calib::BatchSession::Create(*artifact, options));
   const Clock::time_point created = Clock::now();

@@ -11,6 +11,9 @@
 
 namespace hasten::calib {
 
+// Tokens of a page of the cache, which sequences do not share: the last one of each may be part empty.
+inline constexpr int64_t kCachePage = 64;
+
 struct BatchItem {
   hst_sequence sequence = 0;
   std::span<const int32_t> tokens;

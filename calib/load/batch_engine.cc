@@ -4,14 +4,9 @@
 #include <utility>
 
 #include "calib/machine/proc.h"
+#include "calib/metrics/score.h"
 
 namespace hasten::load {
-namespace {
-
-constexpr int64_t kPage = 64;   // tokens; the last page of a sequence may be part empty
-
-}  // namespace
-
 Result<std::unique_ptr<BatchEngine>> BatchEngine::Open(const BatchEngineOptions& options, Clock& clock) {
   std::unique_ptr<BatchEngine> engine(new BatchEngine(options, clock));
   engine->resident_before_ = calib::ResidentBytes();
@@ -19,7 +14,7 @@ Result<std::unique_ptr<BatchEngine>> BatchEngine::Open(const BatchEngineOptions&
   const double begin = clock.Now();
   HST_ASSIGN_OR_RETURN(engine->artifact_, calib::Artifact::Open(options.artifact, options.isa, options.place));
   if (!engine->artifact_->info().causal) return UsageError(options.artifact, " is an encoder; latency is measured of generation");
-  const calib::SessionOptions session{.threads = options.threads, .capacity = options.sequences * (options.capacity + kPage), .cancel = options.cancel};
+  const calib::SessionOptions session{.threads = options.threads, .capacity = options.sequences * (options.capacity + calib::kCachePage), .cancel = options.cancel};
   HST_ASSIGN_OR_RETURN(engine->session_, calib::BatchSession::Create(*engine->artifact_, session));
   engine->load_ms_ = 1e3 * (clock.Now() - begin);
   engine->worker_ = std::jthread([e = engine.get()](const std::stop_token& stop) { e->Serve(stop); });
@@ -107,7 +102,10 @@ Status BatchEngine::Evaluate(std::vector<Part>& parts) {
   for (size_t i = 0; i < parts.size(); ++i) {
     Job& job = *parts[i].job;
     job.read += parts[i].tokens;
-    if (job.read == job.history.size()) choices.push_back({i, job.history, {}});
+    if (job.read < job.history.size()) continue;
+    HST_ASSIGN_OR_RETURN(const calib::RowBlock rows, artifact_->on_cpu() ? session_->RowsOf(i) : calib::RowBlock());   // a device's stay there
+    if (rows.rows > 0 && !calib::IsDistribution(rows.At(0))) job.outcome.error = "logits have a NaN or an infinity";
+    else choices.push_back({i, job.history, {}});
   }
   if (choices.empty()) return {};
   HST_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, session_->SampleNext(choices));

@@ -188,6 +188,11 @@ class Fuser {
     if (!run->key || (i - at == 2 && !run->query)) return nullptr;
     run->append = Bound<KvAppendArgs>(i);
     views.push_back(append->k()), views.push_back(append->v());
+    // Queries are turned by blocks of their own: nothing of theirs is a key's or a value's.
+    for (size_t r = at; run->query && r < i; ++r)
+      if (const fb::Rope& rope = *At(r)->op_as_Rope(); !Same(rope.out(), append->k()))
+        for (size_t v = 0; v < views.size(); ++v)
+          if (v / 2 != r - at && (Same(views[v], rope.x()) || Same(views[v], rope.out()))) return nullptr;
     return Accept(std::move(run), i + 1 - at, views);
   }
 

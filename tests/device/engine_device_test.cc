@@ -97,6 +97,27 @@ TEST_F(EngineOnDevice, RunsWhoseBuffersShareMemoryAreTakenApart) {
   ExpectSame(EvalAll(*here, tokens), EvalAll(*there, tokens), "taken apart");
 }
 
+// Values that are the turned queries: blocks that append would read what others are writing.
+TEST_F(EngineOnDevice, RopesThatAnAppendDependsOnAreTakenApart) {
+  TinyConfig c;
+  c.weights = c.head = Scheme::kI8G32, c.kv = KvType::kI8, c.layers = 1, c.kv_heads = c.heads;
+  OpenBoth(c);
+  EXPECT_EQ(LaunchesOf(*there_).count("rope_cuda"), 0u);
+  fb::KvAppendT* append = nullptr;
+  for (auto& i : tiny_.program.instrs)
+    if (auto* a = i->op.AsKvAppend()) append = a;
+  ASSERT_TRUE(append);
+  for (auto& i : tiny_.program.instrs)
+    if (auto* r = i->op.AsRope(); r && (r->out->buffer() != append->k->buffer() || r->out->col() != append->k->col())) append->v = std::make_unique<fb::View>(*r->out);
+  ASSERT_TRUE(WriteTinyModel(tiny_, path_).ok());
+  here_ = Reopen({.isa = Isa::kScalar}), there_ = Reopen({.device = TestDevice().shared_from_this()});
+  ASSERT_TRUE(here_ && there_);
+  EXPECT_EQ(LaunchesOf(*there_)["rope_cuda"], 1);   // the queries', before the keys' run
+  const auto tokens = RandomTokens(20, c.vocab, 3);
+  auto here = MakeContext(here_), there = MakeContext(there_);
+  ExpectSame(EvalAll(*here, tokens), EvalAll(*there, tokens), "values that are turned queries");
+}
+
 TEST_F(EngineOnDevice, EveryKindOfModelGivesTheSameBits) {
   TinyConfig plain;
   plain.weights = plain.head = Scheme::kI4G32;
